@@ -1,0 +1,1 @@
+"""The `trichotrack` command: groups of commands, one small file each, imported only when run."""

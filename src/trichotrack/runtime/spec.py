@@ -1,0 +1,131 @@
+"""ModelSpec: what an exported model says of itself, kept as JSON inside the ONNX file.
+
+A model without a valid spec is refused: without signs, scale and thresholds its numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from trichotrack.problems import InputError
+from trichotrack.signs import Sign
+
+SPEC_VERSION = 1
+METADATA_KEY = "trichotrack"
+INTENDED_USE = (
+    "Research and monitoring of alopecia areata signs in scalp dermoscopy. Not a medical device: it does not diagnose "
+    "and does not advise on treatment."
+)
+
+
+@dataclass(frozen=True)
+class SignSpec:
+    """One output channel.
+
+    threshold: score above which a peak is counted. recall and false_positives_per_cm2, with their standard errors:
+    at that threshold, on the validation data named in the spec; None where not measured.
+    """
+
+    sign: Sign
+    threshold: float
+    recall: float | None = None
+    recall_se: float | None = None
+    false_positives_per_cm2: float | None = None
+    false_positives_per_cm2_se: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything the runtime needs to read a capture as the model was trained to.
+
+    um_per_px: canonical scale (None: trained without scales; images are resampled to long_side_px). stride: output
+    cell in canonical px. total_stride: H and W are multiples of it. halo_px: context a tile needs on each side, a
+    multiple of total_stride. min_distance_um: two marks nearer than this are one structure. outputs: heads in the
+    graph, `peaks` first. validated_on_people: name of the reviewed clinical data it was validated on, None when none:
+    then no verdict may rest on unreviewed readings.
+    """
+
+    name: str
+    signs: tuple[SignSpec, ...]
+    um_per_px: float | None
+    stride: int
+    total_stride: int
+    halo_px: int
+    pad_value: int
+    min_distance_um: float
+    outputs: tuple[str, ...]
+    trained_on: str
+    validated_on: str
+    validated_on_people: str | None = None
+    long_side_px: int | None = None
+    vellus_cutoff_um: float = 30.0
+    training_um_per_px: tuple[float, float] | None = None
+    data_sha256: str = ""
+    code_version: str = ""
+    licence: str = ""
+    intended_use: str = INTENDED_USE
+    notes: str = ""
+    spec: int = SPEC_VERSION
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sign_names(self) -> tuple[str, ...]:
+        return tuple(channel.sign.name for channel in self.signs)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelSpec:
+        """Raises InputError where text is not a spec that this version reads."""
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"the model's trichotrack metadata is not JSON ({error}).") from None
+        if not isinstance(raw, dict) or raw.get("spec") != SPEC_VERSION:
+            got = raw.get("spec") if isinstance(raw, dict) else type(raw).__name__
+            raise InputError(f"the model has spec version {got!r}; this trichotrack reads {SPEC_VERSION}.")
+        try:
+            raw["signs"] = tuple(
+                SignSpec(**{**channel, "sign": _sign(channel["sign"])}) for channel in raw["signs"]
+            )
+            raw["outputs"] = tuple(raw["outputs"])
+            if raw.get("training_um_per_px"):
+                raw["training_um_per_px"] = tuple(raw["training_um_per_px"])
+            spec = cls(**raw)
+        except (TypeError, KeyError) as error:
+            raise InputError(
+                f"the model's trichotrack metadata is incomplete ({error}); export it again."
+            ) from None
+        spec._check()
+        return spec
+
+    def _check(self) -> None:
+        faults = []
+        if not self.signs:
+            faults.append("no signs")
+        if self.outputs[:1] != ("peaks",):
+            faults.append(f"outputs {self.outputs} do not begin with 'peaks'")
+        if self.um_per_px is None and self.long_side_px is None:
+            faults.append("neither um_per_px nor long_side_px")
+        if min(self.stride, self.total_stride) < 1 or self.total_stride % self.stride:
+            faults.append(f"total stride {self.total_stride} is not a multiple of stride {self.stride}")
+        if self.halo_px % max(self.total_stride, 1):
+            faults.append(f"halo {self.halo_px} px is not a multiple of the total stride {self.total_stride}")
+        faults += [
+            f"threshold {channel.threshold} of {channel.sign.name} is not between 0 and 1"
+            for channel in self.signs
+            if not 0 < channel.threshold < 1
+        ]
+        if faults:
+            raise InputError(f"the model's trichotrack metadata cannot be used: {'; '.join(faults)}.")
+
+
+def _sign(raw: dict[str, Any]) -> Sign:
+    values = dict(raw)
+    for key in ("width_um", "colour"):
+        if values.get(key) is not None:
+            values[key] = tuple(values[key])
+    return Sign(**values)
