@@ -63,9 +63,7 @@ def resample(image: NDArray[np.uint8], size_px: tuple[int, int]) -> NDArray[np.u
     return np.asarray(Image.fromarray(image).resize(size_px, Image.Resampling.BILINEAR))
 
 
-def map_points(
-    points: NDArray[np.floating], from_px: tuple[int, int], to_px: tuple[int, int]
-) -> NDArray[np.float64]:
+def map_points(points: NDArray[np.floating], from_px: tuple[int, int], to_px: tuple[int, int]) -> NDArray[np.float64]:
     """Points (N, 2) of an image of size from_px, in the pixels of its resampled version of size to_px.
 
     Sizes are rounded when resampling, so each axis has its own factor: out size / in size.

@@ -88,17 +88,13 @@ class ModelSpec:
             got = raw.get("spec") if isinstance(raw, dict) else type(raw).__name__
             raise InputError(f"the model has spec version {got!r}; this trichotrack reads {SPEC_VERSION}.")
         try:
-            raw["signs"] = tuple(
-                SignSpec(**{**channel, "sign": _sign(channel["sign"])}) for channel in raw["signs"]
-            )
+            raw["signs"] = tuple(SignSpec(**{**channel, "sign": _sign(channel["sign"])}) for channel in raw["signs"])
             raw["outputs"] = tuple(raw["outputs"])
             if raw.get("training_um_per_px"):
                 raw["training_um_per_px"] = tuple(raw["training_um_per_px"])
             spec = cls(**raw)
         except (TypeError, KeyError) as error:
-            raise InputError(
-                f"the model's trichotrack metadata is incomplete ({error}); export it again."
-            ) from None
+            raise InputError(f"the model's trichotrack metadata is incomplete ({error}); export it again.") from None
         spec._check()
         return spec
 
