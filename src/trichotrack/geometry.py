@@ -73,7 +73,7 @@ def map_points(points: NDArray[np.floating], from_px: tuple[int, int], to_px: tu
 
 
 def pad_to_multiple(image: NDArray[np.uint8], multiple: int, value: int) -> NDArray[np.uint8]:
-    """image (H, W, 3) padded on the right and below with value until H and W are multiples; corners keep their place."""
+    """Image (H, W, 3), padded right and below with value until H and W are multiples of multiple."""
     height, width = image.shape[:2]
     bottom, right = -height % multiple, -width % multiple
     if not (bottom or right):

@@ -62,7 +62,7 @@ class Sign:
 SIGNS: tuple[Sign, ...] = (
     Sign(
         "black_dot", "black dot", "black dots",
-        "Dark dot inside a follicular opening: the shaft is destroyed or broken at the surface, with no visible length.",
+        "Dark dot inside a follicular opening: the shaft is destroyed or broken at the surface; no visible length.",
         role="active", width_um=(50, 100), reference_um=50, min_px=MIN_BLACK_DOT_DIAMETER_PX, colour=(213, 94, 0),
     ),
     Sign(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,7 @@ class CaptureRow:
     device: str = ""
     split: str = ""
     valid_area: str = ""
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,4 +72,4 @@ class LabelSet:
     captures: tuple[CaptureRow, ...]
     labels: tuple[LabelRow, ...]
     objects: tuple[ObjectRow, ...]
-    signs: Mapping[str, Sign] = field(default_factory=lambda: dict(SIGN))
+    signs: Mapping[str, Sign] = dataclasses.field(default_factory=lambda: dict(SIGN))
