@@ -1,0 +1,201 @@
+"""Rows of the three tables as values, and what must hold between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar, cast, get_args
+
+from trichotrack.geometry import MAX_UM_PER_PX, MIN_UM_PER_PX
+from trichotrack.labels.cells import Row, rows_of
+from trichotrack.labels.spreadsheet import Table
+from trichotrack.labels.tables import CaptureRow, LabelRow, Level, ObjectRow, Preparation
+from trichotrack.problems import Problem
+from trichotrack.signs import Sign
+
+CAPTURE_COLUMNS = (
+    "file", "patient", "visit", "site", "field", "um_per_px", "preparation", "date", "device", "split", "valid_area",
+)  # fmt: skip
+LABEL_COLUMNS = ("file", "sign", "level", "value", "rater")
+OBJECT_COLUMNS = (
+    "id", "file", "sign", "x", "y", "tip_x", "tip_y", "root_width_um", "tip_width_um", "box_w", "box_h", "rater",
+)  # fmt: skip
+COLUMNS = {"captures": CAPTURE_COLUMNS, "labels": LABEL_COLUMNS, "objects": OBJECT_COLUMNS}
+REQUIRED = {"captures": CAPTURE_COLUMNS[:7], "labels": LABEL_COLUMNS[:3], "objects": OBJECT_COLUMNS[:5]}
+
+LEVELS: tuple[str, ...] = get_args(Level)
+PREPARATIONS: tuple[str, ...] = get_args(Preparation)
+
+Value = TypeVar("Value", CaptureRow, LabelRow, ObjectRow)
+Numbered = list[tuple[int, Value]]
+"""Values with the row of their table that they were read from."""
+
+
+def captures_from(table: Table, problems: list[Problem]) -> Numbered[CaptureRow]:
+    found: Numbered[CaptureRow] = []
+    for row in rows_of(table, problems):
+        preparation = row.text("preparation").lower()
+        row.cells["preparation"] = preparation or "none"
+        um_per_px = row.optional_number("um_per_px")
+        if um_per_px is not None and not MIN_UM_PER_PX <= um_per_px <= MAX_UM_PER_PX:
+            row.fault(
+                "um_per_px",
+                f"is outside {MIN_UM_PER_PX:g} to {MAX_UM_PER_PX:g} µm per pixel",
+                "Give micrometres (not millimetres, not a magnification) per pixel, or leave the cell empty.",
+            )
+        capture = CaptureRow(
+            file=row.path("file", required=True),
+            patient=row.text("patient", required=True),
+            visit=row.text("visit"),
+            site=row.text("site"),
+            field=row.text("field"),
+            um_per_px=um_per_px,
+            preparation=row.choice("preparation", PREPARATIONS, "preparation"),
+            date=row.date("date"),
+            device=row.text("device"),
+            split=row.text("split"),
+            valid_area=row.path("valid_area"),
+            extra={name: cell for name, cell in row.cells.items() if name and name not in CAPTURE_COLUMNS},
+        )
+        if capture.file:
+            found.append((row.number, capture))
+    _refuse_repeats(table.name, "file", ((number, capture.file) for number, capture in found), problems)
+    _refuse_two_splits(table.name, found, problems)
+    return found
+
+
+def labels_from(table: Table, signs: Mapping[str, Sign], problems: list[Problem]) -> Numbered[LabelRow]:
+    found: Numbered[LabelRow] = []
+    for row in rows_of(table, problems):
+        row.cells["level"] = row.text("level").lower()
+        level = row.choice("level", LEVELS, "level")
+        label = LabelRow(
+            file=row.path("file", required=True),
+            sign=_sign(row, signs),
+            level=cast("Level", level),
+            value=_value(row, level),
+            rater=row.text("rater"),
+        )
+        if row.ok:
+            found.append((row.number, label))
+    keys = ((number, f"{label.file}, {label.sign}{_by(label.rater)}") for number, label in found)
+    _refuse_repeats(table.name, "sign", keys, problems)
+    return found
+
+
+def objects_from(table: Table, signs: Mapping[str, Sign], problems: list[Problem]) -> Numbered[ObjectRow]:
+    found: Numbered[ObjectRow] = []
+    for row in rows_of(table, problems):
+        marked = ObjectRow(
+            id=row.text("id", required=True),
+            file=row.path("file", required=True),
+            sign=_sign(row, signs),
+            x=row.number_at("x"),
+            y=row.number_at("y"),
+            tip_x=row.optional_number("tip_x"),
+            tip_y=row.optional_number("tip_y"),
+            root_width_um=row.positive_number("root_width_um"),
+            tip_width_um=row.positive_number("tip_width_um"),
+            box_w=row.positive_number("box_w"),
+            box_h=row.positive_number("box_h"),
+            rater=row.text("rater"),
+        )
+        for column, value in (("x", marked.x), ("y", marked.y)):
+            if value < 0:
+                row.fault(column, "lies outside the image", "Count pixels from the top-left corner of the image.")
+        for one, other in (("tip_x", "tip_y"), ("tip_y", "tip_x"), ("box_w", "box_h"), ("box_h", "box_w")):
+            if row.cells.get(one) and not row.cells.get(other):
+                row.fault(other, f"is empty while {one} is given", "Give both or neither.")
+        if row.ok:
+            found.append((row.number, marked))
+    _refuse_repeats(table.name, "id", ((number, marked.id) for number, marked in found), problems)
+    return found
+
+
+def refuse_contradictions(
+    names: Mapping[str, str],
+    captures: Numbered[CaptureRow],
+    labels: Numbered[LabelRow],
+    objects: Numbered[ObjectRow],
+    problems: list[Problem],
+) -> None:
+    """What must hold between the tables. names: the file name of each table, for the problems' place."""
+    files = {capture.file for _, capture in captures}
+    list_it = f"List it in {names['captures']}, spelt the same, or remove the row."
+    problems.extend(
+        Problem(names[table], "the capture is not listed", list_it, row=number, column="file", value=row.file)
+        for table, rows in (("labels", labels), ("objects", objects))
+        for number, row in rows
+        if row.file not in files
+    )
+    levels = {(label.file, label.sign, label.rater): label.level for _, label in labels}
+    seen: set[tuple[str, str, str]] = set()
+    for number, marked in objects:
+        key = (marked.file, marked.sign, marked.rater)
+        if key in seen or marked.file not in files:
+            continue
+        seen.add(key)
+        level = levels.get(key)
+        if level in {"exhaustive", "partial"}:
+            continue
+        where = f"{marked.sign} in {marked.file}{_by(marked.rater)}"
+        problems.append(
+            Problem(
+                names["objects"],
+                f"{names['labels']} has no row for {where}"
+                if level is None
+                else f"objects are listed while {names['labels']} says {level} for {where}",
+                f"Write exhaustive (all are marked) or partial (some are) in {names['labels']}.",
+                row=number,
+                column="sign",
+                value=marked.sign,
+            )
+        )
+
+
+def _sign(row: Row, signs: Mapping[str, Sign]) -> str:
+    return row.choice("sign", signs.keys(), "known sign", "Declare signs beyond the vocabulary in signs.yaml.")
+
+
+def _value(row: Row, level: str) -> float | None:
+    value = row.optional_number("value") if row.ok or level in LEVELS else None
+    blank = not row.text("value")
+    if level == "presence" and (blank or (value is not None and value not in {0, 1})):
+        row.fault("value", "presence is neither 0 nor 1", "Write 1 where the sign is present, 0 where it is absent.")
+    elif level == "count" and (blank or (value is not None and (value < 0 or not value.is_integer()))):
+        row.fault("value", "a count is a whole number from zero", "Write how many there are.")
+    elif level in {"exhaustive", "partial"} and not blank:
+        row.fault("value", f"{level} takes no value", "Leave the cell empty, or write count as the level.")
+    return value
+
+
+def _by(rater: str) -> str:
+    return f" by rater {rater}" if rater else ""
+
+
+def _refuse_repeats(place: str, column: str, keys: Iterable[tuple[int, str]], problems: list[Problem]) -> None:
+    first: dict[str, int] = {}
+    for number, key in keys:
+        if key in first:
+            message = f"is listed already in row {first[key]}"
+            problems.append(Problem(place, message, "Keep one of the two rows.", row=number, column=column, value=key))
+        else:
+            first[key] = number
+
+
+def _refuse_two_splits(place: str, captures: Numbered[CaptureRow], problems: list[Problem]) -> None:
+    first: dict[str, tuple[int, str]] = {}
+    told: set[str] = set()
+    for number, capture in captures:
+        row, split = first.setdefault(capture.patient, (number, capture.split))
+        if split != capture.split and capture.patient not in told:
+            told.add(capture.patient)
+            problems.append(
+                Problem(
+                    place,
+                    f"patient {capture.patient} is in two splits ({split or 'none'} in row {row})",
+                    "Keep all captures of a patient in one split; `trichotrack labels split` does.",
+                    row=number,
+                    column="split",
+                    value=capture.split or "none",
+                )
+            )

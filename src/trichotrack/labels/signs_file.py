@@ -1,0 +1,154 @@
+"""signs.yaml: signs beyond the vocabulary, with parent and exclusive group."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from trichotrack.problems import Problem
+from trichotrack.signs import SIGN, STRUCTURE, Role, Sign
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Sign) if field.name != "name")
+
+
+def load_yaml(path: Path, problems: list[Problem]) -> Any:
+    """The content of a YAML file; None, and a problem noted, where it cannot be read."""
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(path.name, f"cannot be read ({error})", "Save it as UTF-8 text."))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        row = None if mark is None else mark.line + 1
+        what = getattr(error, "problem", None) or "malformed"
+        problems.append(Problem(path.name, f"is not YAML ({what})", "Mend the line.", row=row))
+    return None
+
+
+def read_signs(path: Path, problems: list[Problem]) -> dict[str, Sign]:
+    """The vocabulary and the signs of signs.yaml at path, if there is one."""
+    if not path.exists():
+        return dict(SIGN)
+    before = len(problems)
+    raw = load_yaml(path, problems)
+    if len(problems) > before or raw is None:
+        return dict(SIGN)
+    entries = raw.get("signs") if isinstance(raw, dict) else None
+    return signs_from(entries, path.name, problems)
+
+
+def signs_from(entries: Any, place: str, problems: list[Problem]) -> dict[str, Sign]:
+    """The vocabulary and entries: a mapping of name to {label, plural, definition, role, group, parent, ...}."""
+    signs = dict(SIGN)
+    if not isinstance(entries, dict):
+        problems.append(
+            Problem(place, "holds no mapping called signs", "Write `signs:` and, below it, one entry for each sign.")
+        )
+        return signs
+    for name, entry in entries.items():
+        sign = _sign(name, entry, place, problems)
+        if sign is not None:
+            signs[sign.name] = sign
+    for sign in list(signs.values()):
+        if sign.parent is not None and (sign.parent not in signs or _is_own_ancestor(sign, signs)):
+            problems.append(
+                Problem(
+                    place,
+                    f"the parent of {sign.name} is not a sign, or is below it",
+                    "Name a sign of the vocabulary or of this file.",
+                    column="parent",
+                    value=sign.parent,
+                )
+            )
+    return signs
+
+
+def _is_own_ancestor(sign: Sign, signs: Mapping[str, Sign]) -> bool:
+    seen = {sign.name}
+    parent = sign.parent
+    while parent is not None and parent in signs:
+        if parent in seen:
+            return True
+        seen.add(parent)
+        parent = signs[parent].parent
+    return False
+
+
+def _sign(name: Any, entry: Any, place: str, problems: list[Problem]) -> Sign | None:
+    def fault(message: str, remedy: str, column: str = "", value: object = "") -> None:
+        problems.append(Problem(place, f"sign {name}: {message}", remedy, column=column, value=str(value)))
+
+    before = len(problems)
+    if not isinstance(name, str) or not name.strip() or name != name.strip():
+        fault("its name is not plain text", "Give it a name such as my_sign, in quotes where it looks like a number.")
+    elif name in SIGN:
+        fault("is of the vocabulary and cannot be redefined", "Choose another name.")
+    entry = {} if entry is None else entry
+    if not isinstance(entry, dict):
+        fault("is not a mapping", "Write its label, group and parent below its name.")
+        return None
+    for key in entry:
+        if key not in FIELDS:
+            fault("has an unknown entry", f"Known are {', '.join(FIELDS)}.", column=str(key))
+    role = entry.get("role", "context")
+    if role not in get_args(Role):
+        fault("is not a role", f"Write one of {', '.join(get_args(Role))}.", "role", role)
+    for key in ("label", "plural", "definition", "group", "parent"):
+        if not isinstance(entry.get(key, ""), str) and not (key in {"group", "parent"} and entry[key] is None):
+            fault("is not text", "Put it in quotes.", key, entry[key])
+    for key, length in (("width_um", 2), ("colour", 3)):
+        if entry.get(key) is not None and not _numbers(entry[key], length):
+            fault(f"is not a list of {length} numbers", "Write it as [30, 120].", key, entry[key])
+    for key in ("reference_um", "min_px"):
+        if entry.get(key) is not None and not _numbers([entry[key]], 1):
+            fault("is not a number", "Write a number.", key, entry[key])
+    if len(problems) > before:
+        return None
+    label = entry.get("label", name.replace("_", " "))
+    return Sign(
+        name=name,
+        label=label,
+        plural=entry.get("plural", label),
+        definition=entry.get("definition", ""),
+        role=role,
+        group=entry.get("group", STRUCTURE),
+        width_um=tuple(entry["width_um"]) if entry.get("width_um") else None,
+        reference_um=entry.get("reference_um"),
+        min_px=entry.get("min_px"),
+        colour=tuple(entry.get("colour") or (0, 0, 0)),
+        parent=entry.get("parent"),
+    )
+
+
+def _numbers(raw: Any, length: int) -> bool:
+    return (
+        isinstance(raw, list)
+        and len(raw) == length
+        and all(isinstance(number, int | float) and not isinstance(number, bool) for number in raw)
+    )
+
+
+def signs_text(signs: Mapping[str, Sign]) -> str:
+    """signs.yaml for the signs beyond the vocabulary; "" where there are none."""
+    import yaml
+
+    own = {sign.name: _entry(sign) for sign in signs.values() if sign.name not in SIGN}
+    if not own:
+        return ""
+    head = "# Signs of this set beyond the vocabulary. Signs of one group compete for a structure; null stands apart.\n"
+    return head + yaml.safe_dump({"signs": own}, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _entry(sign: Sign) -> dict[str, Any]:
+    entry: dict[str, Any] = {}
+    for key in FIELDS:
+        value = getattr(sign, key)
+        if key in {"width_um", "colour"} and value is not None:
+            value = list(value)
+        if value is not None or key == "group":
+            entry[key] = value
+    return entry

@@ -1,0 +1,214 @@
+"""A table as a spreadsheet leaves it: CSV or .xlsx, read into text cells with the row numbers a person sees."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trichotrack.problems import Problem
+
+SEPARATORS = ",;\t"
+_FORMULA = re.compile(r"'*[=+\-@]")
+_ESCAPED_FORMULA = re.compile(r"'+[=+\-@]")
+_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?\Z")
+_SAVE_AS_UTF8 = "Save it as 'CSV UTF-8' (or as .xlsx) and try again."
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text cells of one table. name: the file's name. separator: as found ("" for .xlsx), for reading numbers.
+
+    columns: header names, known ones in the case they are known by. rows: (row number as a spreadsheet shows it, cells
+    as wide as the header).
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[str, ...]], ...]
+    separator: str = ","
+
+
+def escape(text: str) -> str:
+    """Text that a spreadsheet would take for a formula, with a quote before it; numbers stay numbers."""
+    return f"'{text}" if _FORMULA.match(text) and not _PLAIN_NUMBER.match(text) else text
+
+
+def unescape(text: str) -> str:
+    """What `escape` was given."""
+    return text[1:] if _ESCAPED_FORMULA.match(text) else text
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The CSV of already escaped cells: `,`, one header line, `\\n` ends. Cells that hold any separator are quoted."""
+    lines = [",".join(_quoted(cell) for cell in row) for row in [columns, *rows]]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(cell: str) -> str:
+    if any(mark in cell for mark in ',;\t"\r\n') or cell != cell.strip():
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+def read_table(path: Path, known: Sequence[str], required: Sequence[str], problems: list[Problem]) -> Table | None:
+    """The table at path (.csv or .xlsx), its faults of form appended to problems; None where it cannot be read.
+
+    known: columns with a meaning, matched whatever their case and spacing. required: those that must be there.
+    """
+    if path.suffix.lower() == ".xlsx":
+        records, separator = _xlsx_records(path, problems), ""
+    else:
+        records, separator = _csv_records(path, problems)
+    if records is None:
+        return None
+    return table_from_records(path.name, records, separator, known, required, problems)
+
+
+def table_from_records(
+    name: str,
+    records: Sequence[Sequence[str]],
+    separator: str,
+    known: Sequence[str],
+    required: Sequence[str],
+    problems: list[Problem],
+) -> Table | None:
+    """Records (the header first) as a Table; None where the header does not serve."""
+    if not records or not any(records[0]):
+        problems.append(Problem(name, "has no header line", f"Begin it with the columns {', '.join(known)}.", row=1))
+        return None
+    columns = _columns(records[0], known)
+    width = len(columns)
+    before = len(problems)
+    for column in required:
+        if column not in columns:
+            problems.append(Problem(name, "the column is missing", "Add it to the header line.", row=1, column=column))
+    for column in sorted({column for column in columns if column and columns.count(column) > 1}):
+        problems.append(Problem(name, "two columns have this name", "Rename or remove one.", row=1, column=column))
+    if len(problems) > before:
+        return None
+    rows = []
+    for number, record in enumerate(records[1:], start=2):
+        cells = [unescape(cell) for cell in record]
+        if not any(cells):
+            continue
+        surplus = [cell for cell in cells[width:] if cell]
+        surplus += [cell for column, cell in zip(columns, cells, strict=False) if cell and not column]
+        if surplus:
+            problems.append(
+                Problem(
+                    name,
+                    f"has cells beyond the {sum(map(bool, columns))} columns of the header",
+                    "Quote cells that hold the separator (or a decimal comma), or name the column.",
+                    row=number,
+                    value=surplus[0],
+                )
+            )
+            continue
+        rows.append((number, tuple(cells[:width] + [""] * (width - len(cells)))))
+    return Table(name, columns, tuple(rows), separator)
+
+
+def _columns(header: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    names = [unescape(cell) for cell in header]
+    while names and not names[-1]:
+        names.pop()
+    lookup = {column.lower(): column for column in known}
+    return tuple(lookup.get(re.sub(r"[\s-]+", "_", name.lower()), name) for name in names)
+
+
+def _csv_records(path: Path, problems: list[Problem]) -> tuple[list[list[str]] | None, str]:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        problems.append(Problem(path.name, f"cannot be read ({error.strerror})", "Close it elsewhere; check rights."))
+        return None, ","
+    text = _decoded(path.name, raw, problems)
+    if text is None:
+        return None, ","
+    separator = ","
+    first, _, rest = text.partition("\n")
+    declared = re.fullmatch(r"sep=(.)", first.strip())
+    if declared:  # a line that Excel writes and reads, and does not number
+        separator, text = declared.group(1), rest
+    else:
+        bare = re.sub(r'"[^"]*"', "", first)
+        separator = max(SEPARATORS, key=bare.count)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        return [[cell.strip() for cell in record] for record in reader], separator
+    except csv.Error as error:
+        problems.append(Problem(path.name, f"is not CSV ({error})", "Save it again from the spreadsheet."))
+        return None, separator
+
+
+def _decoded(name: str, raw: bytes, problems: list[Problem]) -> str | None:
+    if raw[:4] == b"PK\x03\x04":
+        problems.append(Problem(name, "is an Excel workbook named .csv", "Name it .xlsx."))
+        return None
+    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\x00" in raw[:200]:
+        problems.append(Problem(name, "is saved as UTF-16 ('Unicode text'), not UTF-8", _SAVE_AS_UTF8))
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = raw.count(b"\n", 0, error.start) + 1
+        line = raw.splitlines()[row - 1].decode("cp1252", errors="replace")
+        problems.append(
+            Problem(
+                name,
+                "is not UTF-8: it looks saved in a Windows code page (cp1252), where letters such as ä or µ differ",
+                _SAVE_AS_UTF8,
+                row=row,
+                value=line.strip()[:80],
+            )
+        )
+        return None
+
+
+def _xlsx_records(path: Path, problems: list[Problem]) -> list[list[str]] | None:
+    import zipfile
+
+    try:
+        import openpyxl
+    except ImportError:
+        problems.append(Problem(path.name, "needs openpyxl to be read", 'Run pip install "trichotrack[labels]".'))
+        return None
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        problems.append(Problem(path.name, f"is not a readable .xlsx workbook ({error})", "Save it again as .xlsx."))
+        return None
+    try:
+        stem = path.stem.lower()
+        sheet = next((sheet for sheet in book.worksheets if sheet.title.lower() == stem), book.worksheets[0])
+        return list(_xlsx_rows(sheet.iter_rows(values_only=True)))
+    finally:
+        book.close()
+
+
+def _xlsx_rows(rows: Iterator[tuple[object, ...]]) -> Iterator[list[str]]:
+    for row in rows:
+        yield [_xlsx_cell(cell) for cell in row]
+
+
+def _xlsx_cell(cell: object) -> str:
+    """A workbook's cell as CSV would have it: 7.0 is 7, a date is ISO, TRUE is 1."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return str(int(cell))
+    if isinstance(cell, float):
+        return number_text(cell)
+    if isinstance(cell, datetime.datetime):
+        return cell.date().isoformat() if cell.time() == datetime.time() else cell.isoformat(sep=" ")
+    return str(cell).strip()
+
+
+def number_text(number: float) -> str:
+    """The shortest text that reads back as the same number; whole numbers without a point."""
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(float(number))
