@@ -1,0 +1,223 @@
+"""What photographing does to a scalp: sheen, glare, bubbles, scale, focus, white balance, noise and compression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trichotrack.synth.priors import CameraPriors
+from trichotrack.synth.scalp import Floats, log_within, within
+from trichotrack.synth.view import Image, View, blurred
+
+CLEAR_OF_ROOTS_UM = 170.0
+"""Nothing opaque lies nearer to a root than this, beside its own size: a hidden root must not be labelled."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Something on the lens or the skin: kind `glare`, `bubble` or `flake`; place as a share of the image, size µm."""
+
+    kind: str
+    place: tuple[float, float]
+    radius_um: float
+    strength: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The settings of one photograph."""
+
+    light: Floats
+    shadow: float
+    haze: float
+    haze_colour: Floats
+    glint: float
+    glint_share: float
+    defocus_um: float
+    depth_um: float
+    tilt: Floats
+    optics_px: float
+    gains: Floats
+    exposure: float
+    contrast: float
+    vignette: float
+    vignette_centre: Floats
+    noise: float
+    sharpening: float
+    chromatic_px: float
+    jpeg_quality: int | None
+    blobs: tuple[Blob, ...]
+    seed: int
+
+
+def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
+    """Settings drawn from priors."""
+    angle = rng.uniform(0, 2 * np.pi)
+    red, blue = within(rng, priors.red_gain), within(rng, priors.blue_gain)
+    low, high = priors.jpeg_quality
+    return Camera(
+        light=np.array([np.cos(angle), np.sin(angle)]),
+        shadow=float(rng.uniform(0.05, 0.4)),
+        haze=within(rng, priors.haze),
+        haze_colour=np.array([rng.uniform(0.70, 0.9), rng.uniform(0.78, 0.92), rng.uniform(0.9, 1.0)]),
+        glint=within(rng, priors.glint),
+        glint_share=float(rng.uniform(1.1, 2.1)),
+        defocus_um=within(rng, priors.defocus_um) * float(rng.random() ** 0.5),
+        depth_um=within(rng, priors.depth_defocus_um),
+        tilt=rng.uniform(-0.5, 0.5, 2),
+        optics_px=within(rng, priors.optics_px),
+        gains=np.array([red, 1.0, blue]),
+        exposure=within(rng, priors.exposure),
+        contrast=float(rng.uniform(0.85, 1.2)),
+        vignette=within(rng, priors.vignette),
+        vignette_centre=rng.uniform(0.35, 0.65, 2),
+        noise=within(rng, priors.noise),
+        sharpening=within(rng, priors.sharpening) * float(rng.random() < 0.5),
+        chromatic_px=within(rng, priors.chromatic_px),
+        jpeg_quality=int(rng.integers(low, high + 1)) if rng.random() < 0.5 else None,
+        blobs=_draw_blobs(rng, priors),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _draw_blobs(rng: np.random.Generator, priors: CameraPriors) -> tuple[Blob, ...]:
+    blobs = []
+    counts = {
+        "flake": int(rng.integers(1, 16)) * int(rng.random() < 0.5),
+        "bubble": int(rng.integers(0, priors.bubbles + 1)) * int(rng.random() < 0.33),
+        "glare": int(rng.integers(0, priors.glare_blobs + 1)),
+    }
+    sizes = {"flake": (30.0, 210.0), "bubble": (50.0, 380.0), "glare": (30.0, 200.0)}
+    for kind, count in counts.items():
+        for _ in range(count):
+            place = (float(rng.random()), float(rng.random()))
+            strength = float(rng.uniform(0.35, 1.0))
+            blobs.append(Blob(kind, place, log_within(rng, sizes[kind]), strength, int(rng.integers(2**31))))
+    return tuple(blobs)
+
+
+def paint_surface(image: Image, relief: Image, view: View, camera: Camera, roots_px: Floats) -> Image:
+    """Skin (H, W, 3) under its sheen, with scale, bubbles and glare that keep clear of roots_px (N, 2)."""
+    rng = np.random.default_rng(camera.seed)
+    width, height = view.size_px
+    small = (max(2, width // 64), max(2, height // 64))
+    patch = cv2.resize(
+        rng.standard_normal(small[::-1], dtype=np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+    )
+    coarse = cv2.resize(rng.standard_normal((4, 5), dtype=np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    slope = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3) * np.float32(camera.light[0])
+    slope += cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3) * np.float32(camera.light[1])
+    slope *= np.float32(0.35)
+    where = np.clip(0.45 + 0.35 * coarse + 0.25 * patch, 0, 1)
+    haze = where * np.clip(0.55 + 0.22 * relief + 0.25 * slope, 0, 1.2) * np.float32(camera.haze)
+    fine = slope + 0.5 * relief + 0.35 * rng.standard_normal(view.shape, dtype=np.float32)
+    glint = np.clip(fine - np.float32(camera.glint_share), 0, 1) * (0.25 + where) * np.float32(camera.glint)
+    sheen = np.clip(haze * 0.75 + glint, 0, 0.95)[..., None]
+    image = image + sheen * (camera.haze_colour.astype(np.float32) - image)
+    for blob in camera.blobs:
+        xy = np.array(blob.place) * view.size_px
+        clear = view.span_px(blob.radius_um * 1.4 + CLEAR_OF_ROOTS_UM)
+        if not len(roots_px) or np.hypot(*(roots_px - xy).T).min() > clear:
+            _paint_blob(image, blob, xy, view)
+    return image
+
+
+def _paint_blob(image: Image, blob: Blob, xy: Floats, view: View) -> None:
+    rng = np.random.default_rng(blob.seed)
+    radius = view.span_px(blob.radius_um)
+    reach = int(2.0 * radius + 4)
+    x0, y0 = (int(v) - reach for v in xy)
+    left, top = max(x0, 0), max(y0, 0)
+    region = image[top : max(y0 + 2 * reach, 0), left : max(x0 + 2 * reach, 0)]
+    if not region.size:
+        return
+    mask = np.zeros(region.shape[:2], np.uint8)
+    centre = xy - np.array([left, top])
+    angle = np.linspace(0, 2 * np.pi, 19)[:-1]
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    rough = 0.28 if blob.kind == "flake" else 0.02 if blob.kind == "bubble" else 0.22
+    outline = centre + ring * (radius * np.clip(1 + rng.normal(0, rough, len(angle)), 0.4, 1.8))[:, None]
+    points = [np.round(outline * 16).astype(np.int32)]
+    if blob.kind == "bubble":
+        thick = max(1, round(radius * 0.12))
+        cv2.polylines(mask, points, isClosed=True, color=255, thickness=thick, lineType=cv2.LINE_AA, shift=4)
+        dark = blurred(mask.astype(np.float32) / np.float32(255), max(0.6, radius * 0.06))
+        region *= 1.0 - np.float32(0.45 * blob.strength) * dark[..., None]
+        spot = centre + radius * 0.45 * np.array([np.cos(blob.seed % 7), np.sin(blob.seed % 7)])
+        mask[:] = 0
+        cv2.circle(
+            mask, tuple(np.round(spot * 16).astype(int)), int(16 * max(1.0, radius * 0.16)), 255, -1, cv2.LINE_AA, 4
+        )
+        colour, soft = np.array([1.0, 1.0, 1.0], np.float32), max(0.6, radius * 0.08)
+    else:
+        cv2.fillPoly(mask, points, 255, lineType=cv2.LINE_AA, shift=4)
+        tint = [0.88, 0.86, 0.80] if blob.kind == "flake" else [0.97, 0.98, 1.0]
+        colour, soft = np.array(tint, np.float32), max(0.5, radius * (0.06 if blob.kind == "flake" else 0.45))
+    cover = blurred(mask.astype(np.float32) / np.float32(255), soft)[..., None] * np.float32(blob.strength)
+    if blob.kind == "flake":
+        grain = rng.uniform(0.35, 1.0, (6, 6)).astype(np.float32)
+        size = (region.shape[1], region.shape[0])
+        cover = cover * cv2.resize(grain, size, interpolation=cv2.INTER_CUBIC)[..., None]
+    region += np.clip(cover, 0, 1) * (colour - region)
+
+
+def with_depth(image: Image, height: Image, view: View, camera: Camera) -> Image:
+    """Image (H, W, 3) blurred by lens and focus; more where height (H, W) or the tilt of the probe leaves focus."""
+    width, tall = view.size_px
+    x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None]
+    y = np.linspace(-0.5, 0.5, tall, dtype=np.float32)[:, None]
+    tilted = np.abs(np.float32(camera.tilt[0]) * x + np.float32(camera.tilt[1]) * y)
+    amount = np.clip(tilted * 1.2 + height, 0, 1)[..., None]
+    focus = float(np.hypot(camera.optics_px, view.span_px(camera.defocus_um)))
+    image = blurred(image, focus)
+    soft = blurred(image, view.span_px(camera.depth_um) * 0.6)
+    return np.asarray(image + amount * (soft - image))
+
+
+def expose(image: Image, view: View, camera: Camera) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3) of a scene (H, W, 3): colour, vignette, noise, sharpening, compression."""
+    rng = np.random.default_rng(camera.seed + 1)
+    width, height = view.size_px
+    x = (np.arange(width, dtype=np.float32)[None] / width - np.float32(camera.vignette_centre[0])) * 1.4
+    y = (np.arange(height, dtype=np.float32)[:, None] / height - np.float32(camera.vignette_centre[1])) * 1.4
+    light = np.float32(camera.exposure) * (1.0 - np.float32(camera.vignette) * np.clip(x * x + y * y, 0, 1))
+    image = np.asarray(image * light[..., None] * camera.gains.astype(np.float32))
+    image = (image - np.float32(0.45)) * np.float32(camera.contrast) + np.float32(0.45)
+    if camera.chromatic_px > 0.1:
+        image = _chromatic(image, camera.chromatic_px)
+    image += _sensor_noise(rng, image, camera.noise)
+    if camera.sharpening > 0.05:
+        image += np.float32(camera.sharpening) * (image - blurred(image, 1.2))
+    pixels = (np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    if camera.jpeg_quality is None:
+        return pixels
+    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, camera.jpeg_quality])
+    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def _chromatic(image: Image, amount_px: float) -> Image:
+    """Red and blue enlarged and shrunk by amount_px in the corner, about the centre."""
+    height, width = image.shape[:2]
+    out = image.copy()
+    corner = 0.5 * float(np.hypot(width, height))
+    for channel, sign in ((0, 1.0), (2, -1.0)):
+        factor = 1.0 + sign * amount_px / corner
+        matrix = np.array([[factor, 0, (1 - factor) * width / 2], [0, factor, (1 - factor) * height / 2]])
+        flags = cv2.INTER_LINEAR
+        out[..., channel] = cv2.warpAffine(
+            np.ascontiguousarray(image[..., channel]), matrix, (width, height), flags=flags,
+            borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+    return out
+
+
+def _sensor_noise(rng: np.random.Generator, image: Image, amount: float) -> Image:
+    """Noise that grows with the root of brightness, part of it common to the three colours."""
+    grain = rng.standard_normal(image.shape, dtype=np.float32)
+    common = rng.standard_normal((*image.shape[:2], 1), dtype=np.float32)
+    scale = np.float32(amount) * np.sqrt(np.clip(image, 0.04, 1) / np.float32(0.5))
+    return np.asarray(scale * (np.float32(0.6) * grain + np.float32(0.8) * common))

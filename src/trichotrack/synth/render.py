@@ -1,0 +1,176 @@
+"""One synthetic capture: a scalp in µm, photographed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trichotrack.synth.camera import draw_camera, expose, paint_surface, with_depth
+from trichotrack.synth.priors import CameraPriors, Priors
+from trichotrack.synth.scalp import Floats, Scalp, Structure, draw_scalp
+from trichotrack.synth.shafts import height_map, order, paint_shafts, root_veil, seen_share, subsurface
+from trichotrack.synth.skin import paint_skin
+from trichotrack.synth.view import Image, Pose, View, blurred
+
+MARGIN_UM = 900.0
+"""Scalp known beyond the corner of the field: hairs rooted there lie in."""
+
+LEAST_SEEN = 0.5
+"""A root covered by more than this share of other hair is taken out of the picture, not labelled unseen."""
+
+LEAST_VISIBLE_UM = 200.0
+"""A shaft cut shorter by the border of the image cannot be told from a stub: it is taken out."""
+
+
+@dataclass(frozen=True)
+class SyntheticObject:
+    """One labelled structure. x, y: root, or centre of a dot, px. tip: the free end or, where the shaft leaves the
+    image (tip_in_view False), the point where it does; None for a dot. Widths (µm) are those at root and tip.
+    """
+
+    id: str
+    sign: str
+    x: float
+    y: float
+    tip_x: float | None
+    tip_y: float | None
+    root_width_um: float
+    tip_width_um: float | None
+    tip_in_view: bool
+
+
+@dataclass(frozen=True)
+class SyntheticCapture:
+    """image: uint8 (H, W, 3) RGB. objects: every hair and black dot whose root lies in the image."""
+
+    image: NDArray[np.uint8]
+    um_per_px: float
+    objects: tuple[SyntheticObject, ...]
+    preparation: str = "none"
+
+
+def capture_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """The generator of one capture: the same three numbers give the same capture, on any worker."""
+    return np.random.default_rng([seed, epoch, index])
+
+
+def render_capture(
+    rng: np.random.Generator,
+    *,
+    size_px: tuple[int, int] = (640, 512),
+    um_per_px: float = 6.0,
+    priors: Priors | None = None,
+) -> SyntheticCapture:
+    """A capture of a new scalp. size_px: (width, height). All randomness comes from rng."""
+    priors = priors or Priors()
+    radius_um = 0.5 * float(np.hypot(*size_px)) * um_per_px + MARGIN_UM
+    scalp = draw_scalp(rng, radius_um, priors)
+    return photograph(scalp, rng, size_px=size_px, um_per_px=um_per_px, priors=priors.camera)
+
+
+def photograph(
+    scalp: Scalp,
+    rng: np.random.Generator,
+    *,
+    size_px: tuple[int, int],
+    um_per_px: float,
+    priors: CameraPriors | None = None,
+    pose: Pose | None = None,
+) -> SyntheticCapture:
+    """A capture of scalp. rng gives light, focus, noise and nuisances, the same whatever grows on the scalp."""
+    view = View.of(size_px, um_per_px, pose or Pose())
+    camera = draw_camera(rng, priors or CameraPriors())
+    shown, objects = in_view(scalp, view)
+    image, relief = paint_skin(scalp, view)
+    under = subsurface(shown, view)[..., None]
+    image += under * (np.float32(0.42) * image + np.array([0.02, 0.05, 0.09], np.float32) - image)
+    layer = paint_shafts(shown, view, camera.light)
+    image = _shaded(image, layer.cover, view, camera.light, camera.shadow)
+    roots = np.array([[item.x, item.y] for item in objects]).reshape(-1, 2)
+    image = paint_surface(image, relief, view, camera, roots)
+    bare = 1.0 - root_veil(shown, view)
+    image = np.asarray(image * (1.0 - layer.cover * bare)[..., None] + layer.colour * bare[..., None])
+    image = with_depth(image, height_map(shown, view), view, camera)
+    preparation = "clipped" if scalp.clipped else "none"
+    return SyntheticCapture(expose(image, view, camera), um_per_px, tuple(objects), preparation)
+
+
+def _shaded(image: Image, cover: Image, view: View, light: Floats, strength: float) -> Image:
+    """Skin under the soft shadow of the hair, which falls away from the light."""
+    reach = view.span_px(22.0)
+    shift = np.round(-light * reach).astype(int)
+    shadow = np.roll(cover, (int(shift[1]), int(shift[0])), axis=(0, 1))
+    return np.asarray(image * (1.0 - np.float32(strength) * blurred(shadow, reach))[..., None])
+
+
+def in_view(scalp: Scalp, view: View) -> tuple[list[Structure], list[SyntheticObject]]:
+    """The structures to draw, in painter's order, and the objects to label.
+
+    What nobody could label is not drawn: a root mostly under other hair, or a shaft that the border cuts so short that
+    its sign cannot be told. So every hair that is drawn with its root in the image has its label.
+    """
+    reach = view.span_px(float(max((s.width_um.max() for s in scalp.structures), default=0.0)))
+    size = np.array(view.size_px)
+    near = []
+    for structure in order(list(scalp.structures)):
+        path = view.px(structure.path_um)
+        if (path.max(axis=0) > -reach).all() and (path.min(axis=0) < size + reach).all() and _telling(structure, view):
+            near.append(structure)
+    share = seen_share(near, view)
+    rooted = [s.sign is not None and bool(view.holds(view.px(s.path_um[:1]))[0]) for s in near]
+    shown = [s for s, seen, root in zip(near, share, rooted, strict=True) if not root or seen >= LEAST_SEEN]
+    objects = [labelled(s, view) for s in shown if s.sign and view.holds(view.px(s.path_um[:1]))[0]]
+    return shown, sorted(objects, key=lambda item: (item.y, item.x))
+
+
+def _telling(structure: Structure, view: View) -> bool:
+    """Whether what the image shows of a structure tells its sign. True for what has no sign or no root in view."""
+    if structure.sign in (None, "black_dot") or not view.holds(view.px(structure.path_um[:1]))[0]:
+        return True
+    visible, last_width, whole = _visible(structure, view)
+    if whole:
+        return True
+    length = float(np.hypot(*np.diff(visible, axis=0).T).sum()) * view.um_per_px
+    if structure.sign == "broken_hair":
+        return False
+    if structure.sign == "tapering_hair":
+        return length >= 2 * LEAST_VISIBLE_UM and last_width >= 1.5 * structure.width_root_um
+    return length >= LEAST_VISIBLE_UM
+
+
+def _visible(structure: Structure, view: View) -> tuple[Floats, float, bool]:
+    """The part of the path (px) from the root to where it first leaves the image, the width (µm) there, all of it?"""
+    path = view.px(structure.path_um)
+    inside = view.holds(path)
+    if inside.all():
+        return path, float(structure.width_um[-1]), True
+    out = int(np.argmin(inside))
+    if out == 0:
+        return path[:1], float(structure.width_um[0]), False
+    start, stop = path[out - 1], path[out]
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if view.holds(start + middle * (stop - start)) else (low, middle)
+    width = structure.width_um[out - 1] + low * (structure.width_um[out] - structure.width_um[out - 1])
+    return np.vstack([path[:out], start + low * (stop - start)]), float(width), False
+
+
+def labelled(structure: Structure, view: View) -> SyntheticObject:
+    """The label of a structure whose root lies in the image."""
+    x, y = (float(value) for value in view.px(structure.path_um[:1])[0])
+    base = SyntheticObject(
+        structure.id, structure.sign or "", x, y, None, None, structure.width_root_um, None, tip_in_view=True
+    )
+    if len(structure.path_um) == 1:
+        return base
+    visible, width, whole = _visible(structure, view)
+    return replace(
+        base,
+        tip_x=float(visible[-1, 0]),
+        tip_y=float(visible[-1, 1]),
+        tip_width_um=width,
+        tip_in_view=whole,
+    )

@@ -1,0 +1,231 @@
+"""Hair shafts and black dots as antialiased shapes: drawn supersampled as polygons, then averaged down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trichotrack.synth.scalp import Floats, Structure
+from trichotrack.synth.view import Image, View, blurred, bump
+
+SUBPIXEL_BITS = 4
+EDGE_PX = 0.5
+"""fillPoly also fills the pixels its outline touches: half a (supersampled) pixel too much on each side."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Premultiplied colour (H, W, 3) and coverage (H, W), both 0 to 1."""
+
+    colour: Image
+    cover: Image
+
+
+def paint_shafts(structures: list[Structure], view: View, light: Floats) -> Layer:
+    """All structures in painter's order (the first lies lowest). light: unit vector towards the light, in the image."""
+    fine = 3 if view.um_per_px > 4.0 else 2
+    height, width = view.shape
+    canvas = np.zeros((height * fine, width * fine, 4), np.uint8)
+    for structure in structures:
+        if len(structure.path_um) == 1:
+            _paint_dot(canvas, structure, view, fine)
+        else:
+            _paint_shaft(canvas, structure, view, fine, light)
+    small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    layer = small.astype(np.float32) * np.float32(1 / 255)
+    return Layer(layer[..., :3], layer[..., 3])
+
+
+def _fill(canvas: NDArray[np.uint8], outline_px: Floats, fine: int, colour: Floats, opacity: float) -> None:
+    points = np.round((outline_px * fine - 0.5) * 2**SUBPIXEL_BITS).astype(np.int32)
+    rgb = np.clip(colour, 0, 1) * opacity * 255
+    value = (float(rgb[0]), float(rgb[1]), float(rgb[2]), opacity * 255)
+    cv2.fillPoly(canvas, [points], value, lineType=cv2.LINE_8, shift=SUBPIXEL_BITS)
+
+
+def _paint_dot(canvas: NDArray[np.uint8], dot: Structure, view: View, fine: int) -> None:
+    rng = np.random.default_rng(dot.seed)
+    radius = view.span_px(dot.width_root_um) / 2
+    angle = np.linspace(0, 2 * np.pi, 25)[:-1]
+    wobble = 1.0 + 0.10 * rng.normal() * np.cos(2 * angle + rng.uniform(0, 6)) + 0.05 * rng.normal(size=len(angle))
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    centre = view.px(dot.path_um)[0]
+    colour = np.array(dot.colour)
+    edge = max(0.2, radius - EDGE_PX / fine)
+    _fill(canvas, centre + ring * (edge * wobble)[:, None], fine, colour * 1.15 + 0.03, dot.opacity)
+    inner = centre + rng.normal(0, 0.12, 2) * radius
+    _fill(canvas, inner + 0.65 * ring * (edge * wobble)[:, None], fine, colour, dot.opacity)
+    if rng.random() < 0.3:
+        glint = centre + rng.normal(0, 0.3, 2) * radius
+        _fill(canvas, glint + 0.16 * edge * ring, fine, colour + rng.uniform(0.1, 0.5), dot.opacity)
+
+
+def _paint_shaft(canvas: NDArray[np.uint8], hair: Structure, view: View, fine: int, light: Floats) -> None:
+    path = view.px(hair.path_um)
+    reach = view.span_px(float(hair.width_um.max())) + 2
+    if (path.max(axis=0) < -reach).any() or (path.min(axis=0) > np.array(view.size_px) + reach).any():
+        return
+    rng = np.random.default_rng(hair.seed)
+    half = np.maximum(hair.width_um / view.um_per_px / 2 - EDGE_PX / fine, 0.05)
+    tangent = np.gradient(path, axis=0)
+    tangent /= np.maximum(np.hypot(*tangent.T)[:, None], 1e-9)
+    normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
+    colour = np.array(hair.colour)
+    end = _end_profile(rng, hair.end)
+    shade = rng.uniform(0.6, 0.9)
+    _fill(canvas, _strip(path, normal, tangent, half, 0.0, 1.0, end), fine, colour * shade, hair.opacity)
+    if half.max() * fine < 2.0:
+        return
+    _fill(canvas, _strip(path, normal, tangent, half, 0.0, 0.68, end), fine, colour, hair.opacity)
+    side = float(np.sign(normal.mean(axis=0) @ light) or 1.0)
+    gloss = np.clip(colour + rng.uniform(0.02, 0.32) * np.array([0.92, 0.97, 1.05]), 0, 1)
+    offset = side * rng.uniform(0.05, 0.5)
+    for first, last in _pieces(rng, len(path)):
+        piece = slice(first, last)
+        streak = _strip(path[piece], normal[piece], tangent[piece], half[piece], offset, rng.uniform(0.08, 0.2), None)
+        _fill(canvas, streak, fine, gloss, hair.opacity)
+
+
+def _pieces(rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
+    """Stretches of the shaft that carry a highlight."""
+    pieces = []
+    at = int(rng.integers(0, 3))
+    while at < count - 2:
+        last = at + int(rng.integers(3, 14))
+        pieces.append((at, min(last, count)))
+        at = last + int(rng.integers(0, 7))
+    return pieces
+
+
+def _end_profile(rng: np.random.Generator, end: str) -> Floats:
+    """(K, 2): position across the shaft (-1 to 1) and along it (in half-widths) of the points of the free end."""
+    across = np.linspace(1, -1, 9)
+    skew = rng.normal(0, 0.25) * across
+    if end == "cut":
+        along = skew + 0.1 * (1 - across**2)
+    elif end == "fracture":
+        along = skew + rng.normal(0, 0.45, len(across))
+    else:
+        prongs = rng.choice([-1.6, 1.2], len(across)) + rng.normal(0, 0.5, len(across))
+        along = skew + prongs
+        across = across * 1.15
+    return np.stack([across, along - along.mean()], axis=1)
+
+
+def _strip(
+    path: Floats, normal: Floats, tangent: Floats, half: Floats, offset: float, share: float, end: Floats | None
+) -> Floats:
+    """Outline (N, 2) of a band along the path: centred offset half-widths to its side, share of its half-width wide."""
+    middle = path + normal * (half * offset)[:, None]
+    left = middle + normal * (half * share)[:, None]
+    right = middle - normal * (half * share)[:, None]
+    if end is None:
+        return np.concatenate([left, right[::-1]])
+    across, along = end[:, :1] * share, end[:, 1:] * share
+    tip = middle[-1] + half[-1] * (across * normal[-1] + along * tangent[-1])
+    return np.concatenate([left[:-1], tip, right[-2::-1]])
+
+
+def subsurface(structures: list[Structure], view: View) -> Image:
+    """(H, W), 0 to 1: how much of each shaft shines through the skin behind its root."""
+    height, width = view.shape
+    small = np.zeros((-(-height // 2), -(-width // 2)), np.uint8)
+    for hair in structures:
+        if hair.subsurface_um <= 0 or len(hair.path_um) < 2:
+            continue
+        back = hair.path_um[0] - hair.path_um[min(2, len(hair.path_um) - 1)]
+        back = back / max(float(np.hypot(*back)), 1e-9)
+        darkness = hair.opacity * (1.0 - 0.7 * float(np.mean(hair.colour)))
+        # The deeper, the paler and the wider: drawn from the far end, so that the near end stays dark.
+        for share in np.linspace(1, 0, 7):
+            place = view.px((hair.path_um[0] + back * hair.subsurface_um * share)[None])[0] / 2
+            before = view.px((hair.path_um[0] + back * hair.subsurface_um * (share - 1 / 7))[None])[0] / 2
+            thick = max(1, round(view.span_px(hair.width_root_um * (0.9 + 0.9 * share)) / 2))
+            ends = np.round(np.stack([place, before]) * 16).astype(int)
+            value = int(255 * darkness * (1 - share) ** 0.8)
+            cv2.line(small, tuple(ends[0]), tuple(ends[1]), value, thick, cv2.LINE_AA, 4)
+    soft = blurred(small.astype(np.float32) * np.float32(1 / 255), view.span_px(26.0) / 2)
+    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def root_veil(structures: list[Structure], view: View) -> Image:
+    """(H, W), 0 to 1: how much skin lies over the shafts, which hides the first part of each."""
+    veil = np.zeros(view.shape, np.float32)
+    for hair in structures:
+        if hair.veil <= 0 or hair.sign is None:
+            continue
+        x, y = view.px(hair.path_um[:1])[0]
+        radius = view.span_px(0.35 * hair.width_root_um + 8.0)
+        found = bump(veil.shape, (float(x), float(y)), (radius, radius))
+        if found is not None:
+            region, cover = found
+            veil[region] = np.maximum(veil[region], np.float32(0.9 * min(hair.veil, 1.0)) * cover)
+    return veil
+
+
+def height_map(structures: list[Structure], view: View) -> Image:
+    """(H, W), 0 to 1: how far what is seen there rises out of the plane of focus."""
+    coarse = 4
+    height, width = view.shape
+    small = np.zeros((-(-height // coarse), -(-width // coarse)), np.float32)
+    for hair in structures:
+        if hair.lift <= 0.05 or len(hair.path_um) < 2:
+            continue
+        path = view.px(hair.path_um) / coarse
+        along = np.linspace(0, hair.length_um, len(path))
+        rise = hair.lift * (1 - np.exp(-along / 1800.0))
+        thick = max(2, round(view.span_px(2.0 * float(hair.width_um.max()) + 60.0) / coarse))
+        reach = np.array([width, height]) / coarse + thick
+        near = np.logical_and(path > -thick, path < reach).all(axis=1).tolist()
+        points = np.round(path * 16).astype(int).tolist()
+        for i in range(0, len(path) - 1, 3):
+            j = min(i + 3, len(path) - 1)
+            if near[i] or near[j]:
+                cv2.line(small, points[i], points[j], float(rise[i]), thick, cv2.LINE_8, 4)
+    soft = blurred(small, view.span_px(60.0) / coarse)
+    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def order(structures: list[Structure]) -> list[Structure]:
+    """Painter's order: dots and thin hair below, thick hair above, hair that lies across on top."""
+    return sorted(structures, key=lambda s: (s.sign is None, len(s.path_um) > 1, float(s.width_um.max()), s.id))
+
+
+def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
+    """(N,), 0 to 1: of each structure (in painter's order), how much of its root's surroundings lies uncovered."""
+    owner = np.full(view.shape, -1, np.int32)
+    for index, structure in enumerate(structures):
+        centre = view.px(structure.path_um)
+        half = np.maximum(structure.width_um / view.um_per_px / 2, 0.6)
+        if len(centre) == 1:
+            x, y = np.round(centre[0] * 16 - 8).astype(int)
+            cv2.circle(owner, (int(x), int(y)), int(half[0] * 16), index, -1, cv2.LINE_8, 4)
+            continue
+        tangent = np.gradient(centre, axis=0)
+        normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
+        normal /= np.maximum(np.hypot(*normal.T)[:, None], 1e-9)
+        outline = _strip(centre, normal, tangent, half, 0.0, 1.0, None)
+        cv2.fillPoly(owner, [np.round((outline - 0.5) * 16).astype(np.int32)], index, cv2.LINE_8, 4)
+    share = np.zeros(len(structures))
+    for index, structure in enumerate(structures):
+        pixels = np.floor(_root_points(structure, view)).astype(int)
+        inside = view.holds(pixels + 0.5)
+        if inside.any():
+            x, y = pixels[inside].T
+            share[index] = float((owner[y, x] == index).mean())
+    return share
+
+
+def _root_points(structure: Structure, view: View) -> Floats:
+    """Points that stand for the root: the dot, or the first 200 µm of the shaft."""
+    if len(structure.path_um) == 1:
+        angle = np.linspace(0, 2 * np.pi, 9)[:-1]
+        ring = 0.25 * structure.width_root_um * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return view.px(structure.path_um[0] + np.concatenate([np.zeros((1, 2)), ring]))
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(structure.path_um, axis=0).T))])
+    wanted = np.linspace(0.0, min(200.0, float(along[-1])), 12)
+    points = np.stack([np.interp(wanted, along, structure.path_um[:, axis]) for axis in (0, 1)], axis=1)
+    return view.px(points)

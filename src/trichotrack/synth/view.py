@@ -1,0 +1,130 @@
+"""From the scalp in µm to the pixels of a photograph, and noise that stays on the scalp when the probe moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+"""(H, W, 3) or (H, W), 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How the probe lies: its centre on the scalp, its turn, and how much the skin is stretched along and across."""
+
+    shift_um: tuple[float, float] = (0.0, 0.0)
+    turn_deg: float = 0.0
+    stretch: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """size_px: (width, height). to_px: (2, 3), from µm on the scalp to px of the image."""
+
+    size_px: tuple[int, int]
+    um_per_px: float
+    to_px: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, size_px: tuple[int, int], um_per_px: float, pose: Pose) -> View:
+        turn = np.deg2rad(pose.turn_deg)
+        spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        linear = spin @ np.diag(pose.stretch) / um_per_px
+        centre = np.array(size_px, np.float64) / 2
+        offset = centre - linear @ np.array(pose.shift_um)
+        return cls(size_px, um_per_px, np.column_stack([linear, offset]))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.size_px[1], self.size_px[0]
+
+    def px(self, points_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points (N, 2) of the scalp in px of the image."""
+        return np.asarray(points_um @ self.to_px[:, :2].T + self.to_px[:, 2])
+
+    def span_px(self, length_um: float) -> float:
+        """A length on the scalp, in px."""
+        return length_um / self.um_per_px
+
+    def holds(self, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which points (N, 2) in px lie in the image."""
+        return np.asarray((xy >= 0).all(axis=-1) & (xy < np.array(self.size_px)).all(axis=-1))
+
+
+def noise(
+    rng: np.random.Generator,
+    view: View,
+    radius_um: float,
+    cell_um: float,
+    *,
+    stretch: float = 1.0,
+    angle: float = 0.0,
+) -> Image:
+    """Smooth noise (H, W) of about unit variance, fixed to the scalp: the same rng gives the same bumps in any view.
+
+    cell_um: size of a bump; stretch: how much longer it is along angle (radians).
+    """
+    cells = np.array([cell_um * stretch, cell_um])
+    count = 2 * np.ceil(radius_um / cells).astype(int) + 4
+    lattice = rng.standard_normal((count[1], count[0]), dtype=np.float32)
+    inverse = np.linalg.inv(view.to_px[:, :2])
+    spin = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    linear = np.diag(1.0 / cells) @ spin @ inverse
+    # Coarse noise is sampled on a coarse grid and enlarged: nobody sees the difference, and it costs a tenth.
+    coarse = 1
+    while cell_um / view.um_per_px / coarse >= 8 and min(view.shape) // coarse >= 32:
+        coarse *= 2
+    offset = count / 2 - linear @ view.to_px[:, 2]
+    step = linear * coarse
+    start = offset + linear @ np.array([0.5, 0.5]) * coarse - 0.5
+    matrix = np.column_stack([step, start])
+    width, height = (-(-side // coarse) for side in view.size_px)
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    small = cv2.warpAffine(lattice, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    if coarse == 1:
+        return np.asarray(small * np.float32(1.3))
+    full = cv2.resize(small, (width * coarse, height * coarse), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full[: view.shape[0], : view.shape[1]] * np.float32(1.3))
+
+
+def blurred(image: Image, sigma_px: float) -> Image:
+    """Gaussian blur; a wide one is done on a smaller image."""
+    if sigma_px < 0.15:
+        return image
+    if sigma_px > 6 and min(image.shape[:2]) > 64:
+        half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        soft = blurred(half, sigma_px / 2)
+        return np.asarray(cv2.resize(soft, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR))
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE))
+
+
+def bump(
+    shape: tuple[int, ...],
+    xy: tuple[float, float],
+    sigma_px: tuple[float, float],
+    *,
+    angle: float = 0.0,
+    flat: float = 2.0,
+) -> tuple[tuple[slice, slice], Image] | None:
+    """exp(-½ rᶠˡᵃᵗ) around xy (px), cut to an image of shape: the region it covers and its values; None if outside.
+
+    flat > 2 gives a plateau. sigma_px: along angle (radians), and across.
+    """
+    reach = (3.0 if flat < 3 else 2.2) * max(sigma_px)
+    x0, x1 = int(max(0, xy[0] - reach)), int(min(shape[1], xy[0] + reach + 1))
+    y0, y1 = int(max(0, xy[1] - reach)), int(min(shape[0], xy[1] + reach + 1))
+    if x0 >= x1 or y0 >= y1:
+        return None
+    dx = np.arange(x0, x1, dtype=np.float32)[None] + np.float32(0.5 - xy[0])
+    dy = np.arange(y0, y1, dtype=np.float32)[:, None] + np.float32(0.5 - xy[1])
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    along = (dx * cos + dy * sin) / np.float32(sigma_px[0])
+    across = (dy * cos - dx * sin) / np.float32(sigma_px[1])
+    square = along * along + across * across
+    if flat != 2.0:
+        square = square ** np.float32(flat / 2)
+    return (slice(y0, y1), slice(x0, x1)), np.exp(np.float32(-0.5) * square)
