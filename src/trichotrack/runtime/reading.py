@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from trichotrack.capture import Quality
 from trichotrack.geometry import Scale
 from trichotrack.problems import InputError
 
@@ -39,14 +40,6 @@ class MarkedObject:
     root_width_um: float | None = None
     tip_width_um: float | None = None
     score: float | None = None
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Whether the capture can be read, and the flags a person should see, each a short sentence."""
-
-    ok: bool = True
-    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
