@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import difflib
 import math
 import posixpath
@@ -17,12 +17,15 @@ _NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?\Z
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+\Z")
 _ISO = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})([ T].*)?\Z")
 _PARTIAL_ISO = re.compile(r"([0-9]{4})(-(0[1-9]|1[0-2]))?\Z")
+_COMPACT_ISO = re.compile(r"((?:19|20)[0-9]{2})([0-9]{2})([0-9]{2})\Z")
 _YEAR_LAST = re.compile(r"([0-9]{1,2})[-/. ]+([0-9]{1,2})[-/. ]+([0-9]{4})\Z")
 
 
 def parse_number(text: str, separator: str = "") -> float | str:
-    """text as a finite number, or what is wrong with it. A comma is a decimal comma, unless the thousands of a table
-    whose separator is a comma."""
+    """Text as a finite number, or what is wrong with it.
+
+    A comma is a decimal comma; in a table separated by commas, 1,234 may be either and is refused.
+    """
     plain = text.replace("\u2212", "-").replace("\xa0", "")
     if separator == "," and _THOUSANDS.match(plain):
         return f"may be {plain.replace(',', '')} or {plain.replace(',', '.', 1)}"
@@ -38,7 +41,7 @@ def parse_date(text: str) -> tuple[str, str]:
     """(ISO date or partial ISO date, what is wrong or ""). Day and month are never guessed."""
     if _PARTIAL_ISO.match(text):
         return text, ""
-    if match := _ISO.match(text):
+    if match := _ISO.match(text) or _COMPACT_ISO.match(text):
         candidates = [(int(match[1]), int(match[2]), int(match[3]))]
     elif match := _YEAR_LAST.match(text):
         first, second, year = int(match[1]), int(match[2]), int(match[3])
@@ -55,7 +58,7 @@ def parse_date(text: str) -> tuple[str, str]:
 
 def _day(parts: tuple[int, int, int]) -> str:
     try:
-        return datetime.date(*parts).isoformat()
+        return dt.date(*parts).isoformat()
     except ValueError:
         return ""
 
@@ -88,7 +91,9 @@ class Row:
 
     def text(self, column: str, *, required: bool = False) -> str:
         text = self.cells.get(column, "")
-        if required and not text:
+        if required and column not in self.cells:
+            self.ok = False  # the missing column itself is noted once, in the header
+        elif required and not text:
             self.fault(column, "the cell is empty", "Fill it in.")
         return text
 

@@ -63,7 +63,8 @@ def captures_from(table: Table, problems: list[Problem]) -> Numbered[CaptureRow]
     return found
 
 
-def labels_from(table: Table, signs: Mapping[str, Sign], problems: list[Problem]) -> Numbered[LabelRow]:
+def labels_from(table: Table, signs: Mapping[str, Sign] | None, problems: list[Problem]) -> Numbered[LabelRow]:
+    """signs: those that may be named; None where signs.yaml could not be read, and any may."""
     found: Numbered[LabelRow] = []
     for row in rows_of(table, problems):
         row.cells["level"] = row.text("level").lower()
@@ -75,14 +76,15 @@ def labels_from(table: Table, signs: Mapping[str, Sign], problems: list[Problem]
             value=_value(row, level),
             rater=row.text("rater"),
         )
-        if row.ok:
+        if label.file and label.sign:
             found.append((row.number, label))
     keys = ((number, f"{label.file}, {label.sign}{_by(label.rater)}") for number, label in found)
     _refuse_repeats(table.name, "sign", keys, problems)
     return found
 
 
-def objects_from(table: Table, signs: Mapping[str, Sign], problems: list[Problem]) -> Numbered[ObjectRow]:
+def objects_from(table: Table, signs: Mapping[str, Sign] | None, problems: list[Problem]) -> Numbered[ObjectRow]:
+    """signs: as for labels_from."""
     found: Numbered[ObjectRow] = []
     for row in rows_of(table, problems):
         marked = ObjectRow(
@@ -105,38 +107,45 @@ def objects_from(table: Table, signs: Mapping[str, Sign], problems: list[Problem
         for one, other in (("tip_x", "tip_y"), ("tip_y", "tip_x"), ("box_w", "box_h"), ("box_h", "box_w")):
             if row.cells.get(one) and not row.cells.get(other):
                 row.fault(other, f"is empty while {one} is given", "Give both or neither.")
-        if row.ok:
+        if marked.file and marked.sign:
             found.append((row.number, marked))
-    _refuse_repeats(table.name, "id", ((number, marked.id) for number, marked in found), problems)
+    _refuse_repeats(table.name, "id", ((number, marked.id) for number, marked in found if marked.id), problems)
     return found
 
 
-def refuse_contradictions(
+def refuse_unlisted(
     names: Mapping[str, str],
     captures: Numbered[CaptureRow],
     labels: Numbered[LabelRow],
     objects: Numbered[ObjectRow],
     problems: list[Problem],
 ) -> None:
-    """What must hold between the tables. names: the file name of each table, for the problems' place."""
+    """Labels and objects of captures that are not listed. names: the file of each table, for the problems' place."""
     files = {capture.file for _, capture in captures}
-    list_it = f"List it in {names['captures']}, spelt the same, or remove the row."
+    remedy = f"List it in {names['captures']}, spelt the same, or remove the row."
+    rows = [("labels", number, label.file) for number, label in labels]
+    rows += [("objects", number, marked.file) for number, marked in objects]
     problems.extend(
-        Problem(names[table], "the capture is not listed", list_it, row=number, column="file", value=row.file)
-        for table, rows in (("labels", labels), ("objects", objects))
-        for number, row in rows
-        if row.file not in files
+        Problem(names[table], "the capture is not listed", remedy, row=number, column="file", value=file)
+        for table, number, file in rows
+        if file not in files
     )
-    levels = {(label.file, label.sign, label.rater): label.level for _, label in labels}
+
+
+def refuse_unlabelled(
+    names: Mapping[str, str], labels: Numbered[LabelRow], objects: Numbered[ObjectRow], problems: list[Problem]
+) -> None:
+    """Objects whose capture and sign have no label row, or one that does not go with objects."""
+    levels: dict[tuple[str, str, str], str] = {
+        (label.file, label.sign, label.rater): label.level for _, label in labels
+    }
     seen: set[tuple[str, str, str]] = set()
     for number, marked in objects:
         key = (marked.file, marked.sign, marked.rater)
-        if key in seen or marked.file not in files:
-            continue
-        seen.add(key)
         level = levels.get(key)
-        if level in {"exhaustive", "partial"}:
-            continue
+        if key in seen or level not in {None, "count", "presence"}:
+            continue  # a level that is none is noted in labels.csv
+        seen.add(key)
         where = f"{marked.sign} in {marked.file}{_by(marked.rater)}"
         problems.append(
             Problem(
@@ -152,7 +161,9 @@ def refuse_contradictions(
         )
 
 
-def _sign(row: Row, signs: Mapping[str, Sign]) -> str:
+def _sign(row: Row, signs: Mapping[str, Sign] | None) -> str:
+    if signs is None:
+        return row.text("sign", required=True)
     return row.choice("sign", signs.keys(), "known sign", "Declare signs beyond the vocabulary in signs.yaml.")
 
 
@@ -186,6 +197,8 @@ def _refuse_two_splits(place: str, captures: Numbered[CaptureRow], problems: lis
     first: dict[str, tuple[int, str]] = {}
     told: set[str] = set()
     for number, capture in captures:
+        if not capture.patient:
+            continue
         row, split = first.setdefault(capture.patient, (number, capture.split))
         if split != capture.split and capture.patient not in told:
             told.add(capture.patient)

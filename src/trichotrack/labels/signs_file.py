@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from trichotrack.problems import Problem
 from trichotrack.signs import SIGN, STRUCTURE, Role, Sign
-
-FIELDS = tuple(field.name for field in dataclasses.fields(Sign) if field.name != "name")
 
 
 def load_yaml(path: Path, problems: list[Problem]) -> Any:
@@ -29,16 +26,16 @@ def load_yaml(path: Path, problems: list[Problem]) -> Any:
     return None
 
 
-def read_signs(path: Path, problems: list[Problem]) -> dict[str, Sign]:
-    """The vocabulary and the signs of signs.yaml at path, if there is one."""
+def read_signs(path: Path, problems: list[Problem]) -> tuple[dict[str, Sign], bool]:
+    """(the vocabulary and the signs of signs.yaml at path, if there is one; whether all its signs could be read)."""
     if not path.exists():
-        return dict(SIGN)
+        return dict(SIGN), True
     before = len(problems)
     raw = load_yaml(path, problems)
-    if len(problems) > before or raw is None:
-        return dict(SIGN)
-    entries = raw.get("signs") if isinstance(raw, dict) else None
-    return signs_from(entries, path.name, problems)
+    if len(problems) > before:
+        return dict(SIGN), False
+    signs = signs_from(raw.get("signs") if isinstance(raw, dict) else None, path.name, problems)
+    return signs, len(problems) == before
 
 
 def signs_from(entries: Any, place: str, problems: list[Problem]) -> dict[str, Sign]:
@@ -53,17 +50,17 @@ def signs_from(entries: Any, place: str, problems: list[Problem]) -> dict[str, S
         sign = _sign(name, entry, place, problems)
         if sign is not None:
             signs[sign.name] = sign
-    for sign in list(signs.values()):
-        if sign.parent is not None and (sign.parent not in signs or _is_own_ancestor(sign, signs)):
-            problems.append(
-                Problem(
-                    place,
-                    f"the parent of {sign.name} is not a sign, or is below it",
-                    "Name a sign of the vocabulary or of this file.",
-                    column="parent",
-                    value=sign.parent,
-                )
-            )
+    problems.extend(
+        Problem(
+            place,
+            f"the parent of {sign.name} is not a sign, or is below it",
+            "Name a sign of the vocabulary or of this file.",
+            column="parent",
+            value=sign.parent,
+        )
+        for sign in signs.values()
+        if sign.parent is not None and (sign.parent not in signs or _is_own_ancestor(sign, signs))
+    )
     return signs
 
 
@@ -91,21 +88,10 @@ def _sign(name: Any, entry: Any, place: str, problems: list[Problem]) -> Sign | 
     if not isinstance(entry, dict):
         fault("is not a mapping", "Write its label, group and parent below its name.")
         return None
-    for key in entry:
-        if key not in FIELDS:
-            fault("has an unknown entry", f"Known are {', '.join(FIELDS)}.", column=str(key))
-    role = entry.get("role", "context")
-    if role not in get_args(Role):
-        fault("is not a role", f"Write one of {', '.join(get_args(Role))}.", "role", role)
-    for key in ("label", "plural", "definition", "group", "parent"):
-        if not isinstance(entry.get(key, ""), str) and not (key in {"group", "parent"} and entry[key] is None):
-            fault("is not text", "Put it in quotes.", key, entry[key])
-    for key, length in (("width_um", 2), ("colour", 3)):
-        if entry.get(key) is not None and not _numbers(entry[key], length):
-            fault(f"is not a list of {length} numbers", "Write it as [30, 120].", key, entry[key])
-    for key in ("reference_um", "min_px"):
-        if entry.get(key) is not None and not _numbers([entry[key]], 1):
-            fault("is not a number", "Write a number.", key, entry[key])
+    for key, value in entry.items():
+        usable, message, remedy = _ENTRIES.get(key, _UNKNOWN_ENTRY)
+        if not usable(value):
+            fault(message, remedy, str(key), value)
     if len(problems) > before:
         return None
     label = entry.get("label", name.replace("_", " "))
@@ -114,7 +100,7 @@ def _sign(name: Any, entry: Any, place: str, problems: list[Problem]) -> Sign | 
         label=label,
         plural=entry.get("plural", label),
         definition=entry.get("definition", ""),
-        role=role,
+        role=entry.get("role", "context"),
         group=entry.get("group", STRUCTURE),
         width_um=tuple(entry["width_um"]) if entry.get("width_um") else None,
         reference_um=entry.get("reference_um"),
@@ -124,12 +110,53 @@ def _sign(name: Any, entry: Any, place: str, problems: list[Problem]) -> Sign | 
     )
 
 
+def _is_text(raw: Any) -> bool:
+    return isinstance(raw, str)
+
+
+def _is_text_or_none(raw: Any) -> bool:
+    return raw is None or isinstance(raw, str)
+
+
+def _is_number_or_none(raw: Any) -> bool:
+    return raw is None or _numbers([raw], 1)
+
+
+def _is_range_or_none(raw: Any) -> bool:
+    return raw is None or _numbers(raw, 2)
+
+
+def _is_colour(raw: Any) -> bool:
+    return _numbers(raw, 3) and all(isinstance(number, int) and 0 <= number <= 255 for number in raw)
+
+
+def _is_role(raw: Any) -> bool:
+    return raw in get_args(Role)
+
+
 def _numbers(raw: Any, length: int) -> bool:
     return (
         isinstance(raw, list)
         and len(raw) == length
         and all(isinstance(number, int | float) and not isinstance(number, bool) for number in raw)
     )
+
+
+_TEXT = ("is not text", "Put it in quotes.")
+_NUMBER = ("is not a number", "Write a number.")
+_ENTRIES: dict[str, tuple[Callable[[Any], bool], str, str]] = {
+    "label": (_is_text, *_TEXT),
+    "plural": (_is_text, *_TEXT),
+    "definition": (_is_text, *_TEXT),
+    "role": (_is_role, "is not a role", f"Write one of {', '.join(get_args(Role))}."),
+    "group": (_is_text_or_none, *_TEXT),
+    "width_um": (_is_range_or_none, "is not a range of two numbers", "Write it as [30, 120]."),
+    "reference_um": (_is_number_or_none, *_NUMBER),
+    "min_px": (_is_number_or_none, *_NUMBER),
+    "colour": (_is_colour, "is not a colour", "Write it as [0, 114, 178] (red, green, blue up to 255)."),
+    "parent": (_is_text_or_none, *_TEXT),
+}
+_UNKNOWN_ENTRY = (lambda _: False, "has an unknown entry", f"Known are {', '.join(_ENTRIES)}.")
 
 
 def signs_text(signs: Mapping[str, Sign]) -> str:
@@ -145,7 +172,7 @@ def signs_text(signs: Mapping[str, Sign]) -> str:
 
 def _entry(sign: Sign) -> dict[str, Any]:
     entry: dict[str, Any] = {}
-    for key in FIELDS:
+    for key in _ENTRIES:
         value = getattr(sign, key)
         if key in {"width_um", "colour"} and value is not None:
             value = list(value)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import datetime
+import datetime as dt
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trichotrack.problems import Problem
 
@@ -44,7 +45,7 @@ def unescape(text: str) -> str:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The CSV of already escaped cells: `,`, one header line, `\\n` ends. Cells that hold any separator are quoted."""
+    """The CSV of already escaped cells: `,`, one header line, line feeds. Cells that hold any separator are quoted."""
     lines = [",".join(_quoted(cell) for cell in row) for row in [columns, *rows]]
     return "\n".join(lines) + "\n"
 
@@ -81,15 +82,18 @@ def table_from_records(
     if not records or not any(records[0]):
         problems.append(Problem(name, "has no header line", f"Begin it with the columns {', '.join(known)}.", row=1))
         return None
-    columns = _columns(records[0], known)
+    columns = column_names(records[0], known)
     width = len(columns)
-    before = len(problems)
-    for column in required:
-        if column not in columns:
-            problems.append(Problem(name, "the column is missing", "Add it to the header line.", row=1, column=column))
-    for column in sorted({column for column in columns if column and columns.count(column) > 1}):
-        problems.append(Problem(name, "two columns have this name", "Rename or remove one.", row=1, column=column))
-    if len(problems) > before:
+    problems.extend(
+        Problem(name, "the column is missing", "Add it to the header line.", row=1, column=column)
+        for column in required
+        if column not in columns
+    )
+    twice = sorted({column for column in columns if column and columns.count(column) > 1})
+    problems.extend(
+        Problem(name, "two columns have this name", "Rename or remove one.", row=1, column=column) for column in twice
+    )
+    if twice:
         return None
     rows = []
     for number, record in enumerate(records[1:], start=2):
@@ -113,7 +117,8 @@ def table_from_records(
     return Table(name, columns, tuple(rows), separator)
 
 
-def _columns(header: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+def column_names(header: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Header cells as column names: known ones in their spelling; nameless ones at the end are left off."""
     names = [unescape(cell) for cell in header]
     while names and not names[-1]:
         names.pop()
@@ -184,31 +189,35 @@ def _xlsx_records(path: Path, problems: list[Problem]) -> list[list[str]] | None
         problems.append(Problem(path.name, f"is not a readable .xlsx workbook ({error})", "Save it again as .xlsx."))
         return None
     try:
-        stem = path.stem.lower()
-        sheet = next((sheet for sheet in book.worksheets if sheet.title.lower() == stem), book.worksheets[0])
-        return list(_xlsx_rows(sheet.iter_rows(values_only=True)))
+        sheet = table_sheet(book, path.stem)
+        return [[_xlsx_cell(cell) for cell in row] for row in sheet.iter_rows()]
     finally:
         book.close()
 
 
-def _xlsx_rows(rows: Iterator[tuple[object, ...]]) -> Iterator[list[str]]:
-    for row in rows:
-        yield [_xlsx_cell(cell) for cell in row]
+def table_sheet(book: Any, stem: str) -> Any:
+    """The sheet of an openpyxl workbook that is called as the table, else its first."""
+    sheets = book.worksheets
+    return next((sheet for sheet in sheets if sheet.title.strip().lower() == stem.lower()), sheets[0])
 
 
-def _xlsx_cell(cell: object) -> str:
-    """A workbook's cell as CSV would have it: 7.0 is 7, a date is ISO, TRUE is 1."""
-    if cell is None:
+def _xlsx_cell(cell: Any) -> str:
+    """A workbook's cell as CSV would have it: 7.0 is 7 (shown as 007: 007), a date is ISO, TRUE is 1."""
+    value = cell.value
+    if value is None:
         return ""
-    if isinstance(cell, bool):
-        return str(int(cell))
-    if isinstance(cell, float):
-        return number_text(cell)
-    if isinstance(cell, datetime.datetime):
-        return cell.date().isoformat() if cell.time() == datetime.time() else cell.isoformat(sep=" ")
-    return str(cell).strip()
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int | float):
+        text = number_text(value)
+        shown = cell.number_format
+        return text.zfill(len(shown)) if shown and set(shown) == {"0"} else text
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat() if value.time() == dt.time() else value.isoformat(sep=" ")
+    return str(value).strip()
 
 
 def number_text(number: float) -> str:
     """The shortest text that reads back as the same number; whole numbers without a point."""
-    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(float(number))
+    number = float(number)
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from trichotrack.labels.rows import CAPTURE_COLUMNS, LABEL_COLUMNS, OBJECT_COLUMNS
+from trichotrack.labels.cells import parse_path
+from trichotrack.labels.rows import CAPTURE_COLUMNS, COLUMNS, LABEL_COLUMNS, OBJECT_COLUMNS
 from trichotrack.labels.signs_file import signs_text
-from trichotrack.labels.spreadsheet import csv_text, escape, number_text
+from trichotrack.labels.spreadsheet import column_names, csv_text, escape, number_text, table_sheet, unescape
 from trichotrack.labels.tables import CaptureRow, LabelSet
 from trichotrack.problems import InputError, Problem
 
@@ -21,27 +23,60 @@ def write_labels(labelset: LabelSet, folder: Path) -> None:
     Tables saved there as .xlsx are refused, for a folder with two versions of a table cannot be read.
     """
     folder = Path(folder)
-    refuse_workbooks(folder, ("captures", "labels", "objects"))
+    _refuse_workbooks(folder)
+    texts = readable_texts(labelset)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        _replace(folder / name, text.encode())
+    if "signs.yaml" not in texts:
+        (folder / "signs.yaml").unlink(missing_ok=True)
+
+
+def readable_texts(labelset: LabelSet) -> dict[str, str]:
+    """What write_labels writes, by file name. Raises InputError with all that read_labels would refuse in it."""
+    from trichotrack.labels.read import parse_folder
+
     texts = {
         "captures.csv": captures_text(labelset.captures),
         "labels.csv": _text(LABEL_COLUMNS, labelset.labels),
         "objects.csv": _text(OBJECT_COLUMNS, labelset.objects),
     }
-    signs = signs_text(labelset.signs)
-    if signs:
+    if signs := signs_text(labelset.signs):
         texts["signs.yaml"] = signs
-    folder.mkdir(parents=True, exist_ok=True)
-    _refuse_unreadable(texts)
-    for name, text in texts.items():
-        replace_text(folder / name, text)
-    if not signs:
-        (folder / "signs.yaml").unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, text in texts.items():
+            (Path(scratch) / name).write_bytes(text.encode())
+        problems = parse_folder(Path(scratch)).problems
+    if problems:
+        raise InputError(problems)
+    return texts
 
 
-def write_captures(labelset: LabelSet, folder: Path) -> None:
-    """captures.csv alone, leaving the other tables (and any column of their own) as they are."""
-    refuse_workbooks(folder, ("captures",))
-    replace_text(Path(folder) / "captures.csv", captures_text(labelset.captures))
+def write_split(labelset: LabelSet, folder: Path) -> None:
+    """The captures' splits into captures.csv or captures.xlsx, leaving the other tables as they are."""
+    book = Path(folder) / "captures.xlsx"
+    if book.exists():
+        _write_split_xlsx(labelset, book)
+    else:
+        _replace(Path(folder) / "captures.csv", captures_text(labelset.captures).encode())
+
+
+def _write_split_xlsx(labelset: LabelSet, path: Path) -> None:
+    import openpyxl
+
+    split_of = {capture.file: capture.split for capture in labelset.captures}
+    book = openpyxl.load_workbook(path)
+    sheet = table_sheet(book, path.stem)
+    header = column_names([str(cell.value or "").strip() for cell in sheet[1]], CAPTURE_COLUMNS)
+    split = header.index("split") + 1 if "split" in header else len(header) + 1
+    sheet.cell(1, split, "split")
+    for number in range(2, sheet.max_row + 1):
+        file, _ = parse_path(unescape(str(sheet.cell(number, header.index("file") + 1).value or "").strip()))
+        if file in split_of:
+            sheet.cell(number, split, split_of[file])
+    content = io.BytesIO()
+    book.save(content)
+    _replace(path, content.getvalue())
 
 
 def captures_text(captures: Sequence[CaptureRow]) -> str:
@@ -55,46 +90,24 @@ def captures_text(captures: Sequence[CaptureRow]) -> str:
     return csv_text([*CAPTURE_COLUMNS, *map(escape, extras)], lines)
 
 
-def refuse_workbooks(folder: Path, stems: Iterable[str]) -> None:
-    """Raises InputError where a table that is to be written as CSV is there as .xlsx."""
-    books = [name for stem in stems if (Path(folder) / (name := f"{stem}.xlsx")).exists()]
+def _refuse_workbooks(folder: Path) -> None:
+    books = [book for stem in COLUMNS if (book := folder / f"{stem}.xlsx").exists()]
     if books:
-        raise InputError(
-            [
-                Problem(name, "would stand beside a .csv of the same table", "Save it as CSV UTF-8 and remove it.")
-                for name in books
-            ]
-        )
+        remedy = "Save it as CSV UTF-8 and remove it."
+        raise InputError([Problem(str(book), "would stand beside a .csv of the same table", remedy) for book in books])
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Writes text to path as UTF-8 with `\\n` ends: whole, or (on failure) not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+def _replace(path: Path, content: bytes) -> None:
+    """Writes content to path: whole, or (on failure) not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
-
-
-def _refuse_unreadable(texts: dict[str, str]) -> None:
-    from trichotrack.labels.read import parse_folder
-
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, text in texts.items():
-            (Path(scratch) / name).write_text(text, encoding="utf-8", newline="")
-        _, problems = parse_folder(Path(scratch))
-    if problems:
-        raise InputError(problems)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        remedy = "Close it in the spreadsheet; check the rights to the folder and the room on the disk."
+        raise InputError(Problem(str(path), f"cannot be written ({error.strerror})", remedy)) from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _text(columns: Sequence[str], rows: Iterable[object]) -> str:
@@ -105,5 +118,5 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, int | float):
-        return number_text(float(value))
+        return number_text(value)
     return escape(str(value))

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from trichotrack.capture import SUFFIXES
 from trichotrack.labels.file_names import NamePattern
 from trichotrack.labels.rows import PREPARATIONS
 from trichotrack.labels.signs_file import load_yaml, signs_from
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, Level, ObjectRow
-from trichotrack.labels.write import write_labels
+from trichotrack.labels.write import readable_texts, write_labels
 from trichotrack.problems import InputError, Problem
 from trichotrack.signs import SIGN, Sign
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-CAPTURE_FIELDS = ("patient", "visit", "site", "field", "date", "device")
+CAPTURE_FIELDS = ("patient", "visit", "site", "field", "date", "device", "split")
 EXAMPLES_SHOWN = 5
 
 
@@ -65,7 +65,7 @@ class ClassMap:
 class ImportOptions:
     """What the person importing knows and the annotations do not.
 
-    pattern: see NamePattern; its patient, visit, site, field, date and device go to captures.csv, other names to
+    pattern: see NamePattern; its patient, visit, site, field, date, device and split go to captures.csv, other names to
     columns of their own. keep_classes: classes that the map does not name become signs of their own. level:
     exhaustive where every instance of each class was annotated, else partial. in_place: images lie under the out
     folder already and are referred to there; else they are linked (or, across disks, copied) to out/images.
@@ -135,7 +135,7 @@ def images_in(folder: Path) -> dict[str, Path]:
     """Image files below a folder by their path in it, with `/`. Raises InputError where there is no such folder."""
     if not folder.is_dir():
         raise InputError(Problem(str(folder), "is not a folder", "Name the folder of the images."))
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     return {path.relative_to(folder).as_posix(): path for path in found}
 
 
@@ -186,6 +186,7 @@ def assemble(
             level: Level = "partial" if sign in missing else options.level
             labels.append(LabelRow(capture.file, sign, level, rater=options.rater))
     labelset = LabelSet(out, tuple(captures), tuple(labels), tuple(objects), signs)
+    readable_texts(labelset)
     _place_images(images, captures, out, options)
     write_labels(labelset, out)
     return ImportSummary(
@@ -239,6 +240,9 @@ def _captures(
     pattern = NamePattern(options.pattern)
     if "patient" not in pattern.fields:
         raise InputError(f"the pattern {options.pattern!r} has no {{patient}}: splits keep patients apart.")
+    taken = sorted({"file", "um_per_px", "preparation", "valid_area"} & set(pattern.fields))
+    if taken:
+        raise InputError(f"the pattern {options.pattern!r} names {', '.join(taken)}, which no file name gives.")
     captures: list[CaptureRow] = []
     examples: list[tuple[str, Mapping[str, str]]] = []
     root = out.resolve()
