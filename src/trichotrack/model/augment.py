@@ -1,0 +1,131 @@
+"""Augmentation: flips, turns and small warps at constant scale, and what a camera does to colour and sharpness.
+
+Points follow the pixels. albumentations counts keypoints from pixel centres, this project from the image's corner, so
+points are handed over half a pixel lower and taken back half a pixel higher.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations  # noqa: E402
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+
+from trichotrack.geometry import map_points, resample, size_at  # noqa: E402
+from trichotrack.model.plan import PAD_VALUE, Plan  # noqa: E402
+from trichotrack.model.sample import Sample, Structures  # noqa: E402
+
+# Worker processes already fill the cores; OpenCV's own threads would only fight them.
+cv2.setNumThreads(0)
+
+HALF_PX = 0.5
+
+
+def geometric() -> list[albumentations.BasicTransform]:
+    """Transforms that move points. Constant scale: how wide a hair looks is what tells vellus from terminal."""
+    return [
+        albumentations.D4(p=1.0),
+        albumentations.Affine(
+            rotate=(-30, 30), shear=(-4, 4), p=0.5, fill=PAD_VALUE, fill_mask=0, interpolation=cv2.INTER_LINEAR
+        ),
+    ]
+
+
+def photometric() -> list[albumentations.BasicTransform]:
+    """Transforms that leave points where they are: white balance, exposure, focus, noise, compression."""
+    return [
+        albumentations.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.25, p=0.7),
+        albumentations.HueSaturationValue(hue_shift_limit=8, sat_shift_limit=25, val_shift_limit=12, p=0.5),
+        albumentations.RGBShift(r_shift_limit=12, g_shift_limit=12, b_shift_limit=12, p=0.3),
+        albumentations.RandomGamma(gamma_limit=(75, 135), p=0.3),
+        albumentations.GaussianBlur(blur_limit=(3, 5), p=0.15),
+        albumentations.GaussNoise(std_range=(0.01, 0.04), p=0.25),
+        albumentations.ImageCompression(quality_range=(50, 95), p=0.2),
+    ]
+
+
+class Augmenter:
+    """Sample -> sample. One for each worker; every call is seeded, so a sample depends only on its generator."""
+
+    def __init__(self, crop_px: int, scale_jitter: float = 0.1) -> None:
+        self.crop_px = crop_px
+        self.scale_jitter = scale_jitter
+        self._pipeline = compose([*geometric(), *photometric()])
+
+    def __call__(self, sample: Sample, rng: np.random.Generator, plan: Plan) -> Sample:
+        factor = np.exp(rng.uniform(-1, 1) * np.log1p(self.scale_jitter))
+        cropped = random_crop(rescaled(sample, plan.um_per_px, plan.um_per_px / factor), self.crop_px, rng)
+        self._pipeline.set_random_seed(int(rng.integers(2**31)))
+        return apply(self._pipeline, cropped)
+
+
+def compose(transforms: list[albumentations.BasicTransform]) -> albumentations.Compose:
+    return albumentations.Compose(
+        transforms, keypoint_params=albumentations.KeypointParams(format="xy", remove_invisible=False)
+    )
+
+
+def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
+    """The sample transformed, its points with it; structures whose root left the image are dropped."""
+    known = sample.structures
+    count, tips = len(known.xy), np.flatnonzero(np.isfinite(known.tip).all(axis=1))
+    points = np.concatenate([known.xy, known.tip[tips], known.ignored])
+    result = pipeline(image=sample.image, mask=sample.valid.astype(np.uint8), keypoints=points - HALF_PX)
+    moved = np.asarray(result["keypoints"], np.float64).reshape(-1, 2) + HALF_PX
+    tip = np.full_like(known.tip, np.nan)
+    tip[tips] = moved[count : count + len(tips)]
+    image = np.ascontiguousarray(result["image"])
+    return Sample(
+        image,
+        known.moved(moved[:count], tip, moved[count + len(tips) :]).inside((image.shape[1], image.shape[0])),
+        sample.levels,
+        result["mask"].astype(np.bool_),
+    )
+
+
+def rescaled(sample: Sample, um_per_px: float, wanted_um_per_px: float) -> Sample:
+    """The sample at another µm per px, by the project's one resampler."""
+    size = (sample.image.shape[1], sample.image.shape[0])
+    wanted = size_at(size, um_per_px, wanted_um_per_px)
+    known = sample.structures
+    return Sample(
+        resample(sample.image, wanted),
+        known.moved(*(map_points(points, size, wanted) for points in (known.xy, known.tip, known.ignored))),
+        sample.levels,
+        resample(sample.valid.astype(np.uint8) * 255, wanted) > 127,
+    )
+
+
+def random_crop(sample: Sample, side_px: int, rng: np.random.Generator) -> Sample:
+    """A side_px square out of the sample, padded where the sample is smaller; padding is not valid scalp."""
+    height, width = sample.image.shape[:2]
+    left = int(rng.integers(min(0, width - side_px), max(0, width - side_px) + 1))
+    top = int(rng.integers(min(0, height - side_px), max(0, height - side_px) + 1))
+    return crop(sample, left, top, side_px, side_px)
+
+
+def crop(sample: Sample, left: int, top: int, width: int, height: int) -> Sample:
+    """The window of width × height px at (left, top), which may reach outside the sample."""
+    image = np.full((height, width, 3), PAD_VALUE, np.uint8)
+    valid = np.zeros((height, width), np.bool_)
+    source, target = _overlap(sample.image.shape[:2], (top, left, height, width))
+    image[target] = sample.image[source]
+    valid[target] = sample.valid[source]
+    known, shift = sample.structures, np.array([left, top], np.float64)
+    moved: Structures = known.moved(known.xy - shift, known.tip - shift, known.ignored - shift)
+    return Sample(image, moved.inside((width, height)), sample.levels, valid)
+
+
+def _overlap(
+    shape: tuple[int, ...], window: tuple[int, int, int, int]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    starts, sizes = window[:2], window[2:]
+    first = [max(0, start) for start in starts]
+    last = [min(extent, start + size) for extent, start, size in zip(shape, starts, sizes, strict=True)]
+    source = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
+    target = tuple(slice(a - s, b - s) for a, b, s in zip(first, last, starts, strict=True))
+    return source, target
+

@@ -1,0 +1,156 @@
+"""Lightning data modules: a labelled folder, or the procedural scalp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from trichotrack.labels.derive import with_parents
+from trichotrack.labels.read import read_labels
+from trichotrack.labels.tables import LabelSet
+from trichotrack.model.datasets import EpochShuffle, Source, TrainingSet, WholeCaptures, cached, labelled_captures
+from trichotrack.model.plan import Plan
+from trichotrack.model.drawn import DrawnCapture
+from trichotrack.problems import InputError
+from trichotrack.signs import Sign
+
+
+class SignData(LightningDataModule):
+    """Batches of augmented crops for training, whole captures one by one for validation and test.
+
+    labels: a labelled folder (captures.csv, labels.csv, objects.csv) whose splits are `train`, `val` and `test`.
+    crop_px: side of a training crop, canonical px, a multiple of 16. scale_jitter: crops are resampled by up to
+    this share. workers: processes that make samples. cache: where canonical captures are kept; by default beside
+    the labels. limit_train: use only so many captures, for a quick look.
+    """
+
+    def __init__(
+        self,
+        labels: Path,
+        plan: Plan | None = None,
+        *,
+        crop_px: int = 448,
+        batch_size: int = 8,
+        scale_jitter: float = 0.1,
+        workers: int = 1,
+        seed: int = 0,
+        cache: Path | None = None,
+        limit_train: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.labels, self.plan = Path(labels), plan or Plan()
+        self.crop_px, self.batch_size, self.scale_jitter = crop_px, batch_size, scale_jitter
+        self.workers, self.seed = workers, seed
+        self.cache = Path(cache) if cache else self.labels / ".cache"
+        self.limit_train = limit_train
+        self.signs: Mapping[str, Sign] = {}
+        self.train: TrainingSet | None = None
+        self.val: WholeCaptures | None = None
+        self.test: WholeCaptures | None = None
+
+    @property
+    def name(self) -> str:
+        """How figures call this data."""
+        return self.labels.resolve().name
+
+    def setup(self, stage: str) -> None:
+        labelled = with_parents(read_labels(self.labels))
+        self.signs = labelled.signs
+        if stage == "fit":
+            sources = cached(labelled_captures(labelled, self.plan, "train"), self.cache, self.plan.um_per_px)
+            self.train = self._training(sources[: self.limit_train])
+        if stage in ("fit", "validate"):
+            self.val = self._whole(labelled, "val")
+        if stage == "test":
+            self.test = self._whole(labelled, "test")
+
+    def _training(self, sources: Sequence[Source]) -> TrainingSet:
+        return TrainingSet(sources, self.plan, crop_px=self.crop_px, scale_jitter=self.scale_jitter, seed=self.seed)
+
+    def _whole(self, labelled: LabelSet, split: str) -> WholeCaptures:
+        captures = labelled_captures(labelled, self.plan, split)
+        patients = [capture.row.patient for capture in captures]
+        return WholeCaptures(cached(captures, self.cache, self.plan.um_per_px), self.plan, patients)
+
+    def train_dataloader(self) -> DataLoader[Mapping[str, Tensor]]:
+        return training_loader(self.train, self.batch_size, self.workers)
+
+    def val_dataloader(self) -> DataLoader[Mapping[str, Tensor]]:
+        return DataLoader(self.val, batch_size=1)
+
+    def test_dataloader(self) -> DataLoader[Mapping[str, Tensor]]:
+        return DataLoader(self.test, batch_size=1)
+
+
+class SyntheticData(LightningDataModule):
+    """The procedural scalp, drawn anew for every sample; its validation captures are drawn once, from another seed.
+
+    train_captures: how many make an epoch. um_per_px: range from which each capture's own scale is drawn before it
+    is brought to the canonical one.
+    """
+
+    name = "synthetic scalps"
+
+    def __init__(
+        self,
+        plan: Plan | None = None,
+        *,
+        train_captures: int = 1600,
+        val_captures: int = 64,
+        crop_px: int = 384,
+        batch_size: int = 8,
+        workers: int = 2,
+        seed: int = 0,
+        scale_jitter: float = 0.05,
+        um_per_px: tuple[float, float] = (2.8, 7.0),
+    ) -> None:
+        super().__init__()
+        self.plan = plan or Plan()
+        self.train_captures, self.val_captures, self.crop_px = train_captures, val_captures, crop_px
+        self.batch_size, self.workers, self.seed, self.scale_jitter = batch_size, workers, seed, scale_jitter
+        self.um_per_px = um_per_px
+        self.signs: Mapping[str, Sign] = {}
+        self.train: TrainingSet | None = None
+        self.val: WholeCaptures | None = None
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit":
+            side_um = self.crop_px * self.plan.um_per_px * (1 + self.scale_jitter)
+            scalp = DrawnCapture(self.plan, self.um_per_px, (side_um, side_um))
+            self.train = TrainingSet(
+                [scalp] * self.train_captures,
+                self.plan,
+                crop_px=self.crop_px,
+                scale_jitter=self.scale_jitter,
+                seed=self.seed,
+            )
+        if stage in ("fit", "validate"):
+            scalps = [DrawnCapture(self.plan, self.um_per_px)] * self.val_captures
+            self.val = WholeCaptures(scalps, self.plan, [f"scalp {i}" for i in range(len(scalps))])
+
+    def train_dataloader(self) -> DataLoader[Mapping[str, Tensor]]:
+        return training_loader(self.train, self.batch_size, self.workers)
+
+    def val_dataloader(self) -> DataLoader[Mapping[str, Tensor]]:
+        return DataLoader(self.val, batch_size=1)
+
+
+def training_loader(
+    data: TrainingSet | None, batch_size: int, workers: int
+) -> DataLoader[Mapping[str, Tensor]]:
+    if data is None:
+        raise InputError("the data module has no training captures before setup('fit')")
+    return DataLoader(
+        data,
+        batch_size=min(batch_size, len(data)),
+        sampler=EpochShuffle(data),
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        drop_last=True,
+        pin_memory=torch.cuda.is_available(),
+    )

@@ -1,0 +1,133 @@
+"""The network: an ImageNet-type backbone to stride 16, an FPN, and heads on a stride-4 grid.
+
+No squeeze-excitation and no global pooling: what a cell sees ends at its receptive field, so a tile with that much
+halo gives what the whole image gives.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal
+
+import timm
+import torch
+from timm.layers import Conv2dSame
+from torch import Tensor, nn
+from torchvision.ops import FeaturePyramidNetwork
+
+from trichotrack.model.plan import STRIDE, TOTAL_STRIDE
+
+Backbone = Literal["tf_efficientnet_lite0", "mobilenetv4_conv_small"]
+
+PIXEL_CENTRE = 127.5
+"""0-255 becomes -1 to 1, as the ImageNet weights expect: a constant, so the dtype decides and never the picture."""
+
+START_PROBABILITY = 0.01
+"""What every cell says before training: focal loss needs rare positives to start rare (Lin 2017)."""
+
+SHAFT_SCALE_UM = 100.0
+"""Lengths and widths are predicted as log(µm / 100): near 0 for hair."""
+
+
+class SignNetwork(nn.Module):
+    """Normalised image (B, 3, H, W) to heads on (H / 4, W / 4): a dict of tensors.
+
+    `logits` (B, C, h, w); `offset` (B, 2, h, w) in cells; `shaft` (B, 5, h, w): direction root to tip (x, y; not
+    normalised), log of length, root width and tip width over 100 µm.
+    """
+
+    def __init__(self, signs: int, backbone: Backbone = "tf_efficientnet_lite0", width: int = 96) -> None:
+        super().__init__()
+        self.backbone = timm.create_model(backbone, features_only=True, pretrained=False, out_indices=(1, 2, 3))
+        if self.backbone.feature_info.reduction() != [STRIDE, 2 * STRIDE, TOTAL_STRIDE]:
+            raise ValueError(f"{backbone} gives strides {self.backbone.feature_info.reduction()}, not 4, 8 and 16")
+        stages = [level["stage"] for level in self.backbone.feature_info.get_dicts()]
+        self.backbone.blocks = self.backbone.blocks[: max(stages)]
+        _pad_statically(self.backbone)
+        self.pyramid = FeaturePyramidNetwork(self.backbone.feature_info.channels(), width)
+        self.tower = nn.Sequential(*(_block(width) for _ in range(2)))
+        self.logits = nn.Conv2d(width, signs, 1)
+        self.offset = nn.Conv2d(width, 2, 1)
+        self.shaft = nn.Conv2d(width, 5, 1)
+        nn.init.normal_(self.logits.weight, std=0.01)
+        nn.init.constant_(self.logits.bias, -torch.logit(torch.tensor(1 - START_PROBABILITY)).item())
+        for head in (self.offset, self.shaft):
+            nn.init.normal_(head.weight, std=0.01)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        levels = self._levels(image)
+        finest = self.pyramid({str(i): level for i, level in enumerate(levels)})["0"]
+        features = self.tower(finest)
+        return {
+            "logits": self.logits(features).float(),
+            "offset": self.offset(features).float(),
+            "shaft": self.shaft(features).float(),
+        }
+
+
+    def _levels(self, image: Tensor) -> list[Tensor]:
+        if image.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            # Depthwise convolutions are slower in bf16 than in float32 on CPUs, dense ones several times faster.
+            with torch.autocast("cpu", enabled=False):
+                return self.backbone(image.float())
+        return self.backbone(image)
+
+
+def normalise(image: Tensor) -> Tensor:
+    """Image uint8 (B, H, W, 3), RGB, to float (B, 3, H, W) as the network takes it."""
+    return (image.permute(0, 3, 1, 2).float() - PIXEL_CENTRE) / PIXEL_CENTRE
+
+
+def receptive_field_px(network: SignNetwork) -> int:
+    """How far from a cell's own px, at most, an input px can change it: in px, by the gradient of an all-positive copy.
+
+    With every weight positive and every unit in its linear range, a gradient of zero means no path at all.
+    """
+    probe = copy.deepcopy(network).cpu().double().eval()
+    for module in probe.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.constant_(module.weight, 1.0 / module.weight[0].numel())
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+            module.reset_running_stats()
+        elif isinstance(module, (nn.ReLU, nn.ReLU6)):
+            module.forward = lambda x: x
+    side = 64 * TOTAL_STRIDE
+    image = torch.zeros(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+    middle = side // STRIDE // 2
+    features = probe.tower(probe.pyramid({str(i): f for i, f in enumerate(probe.backbone(image))})["0"])
+    features[..., middle : middle + 4, middle : middle + 4].sum().backward()
+    rows = torch.nonzero(image.grad.abs().sum((0, 1, 3))).flatten()
+    first, last = int(rows.min()), int(rows.max())
+    if first == 0 or last == side - 1:
+        raise ValueError(f"the receptive field is wider than {side} px; tiling it would cost more than it saves")
+    own = middle * STRIDE
+    return max(own - first, last - (own + 4 * STRIDE - 1))
+
+
+def halo_px(network: SignNetwork) -> int:
+    """Context a tile needs on each side: the receptive field, rounded up to the total stride."""
+    return -(-receptive_field_px(network) // TOTAL_STRIDE) * TOTAL_STRIDE
+
+
+def _block(width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+    )
+
+
+class _StaticSame(nn.Conv2d):
+    """TensorFlow's "same" padding for inputs that are multiples of the stride: known beforehand, so it exports."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        spare = [max(k - s, 0) for k, s in zip(self.kernel_size, self.stride, strict=True)]
+        top, left = spare[0] // 2, spare[1] // 2
+        padded = nn.functional.pad(x, (left, spare[1] - left, top, spare[0] - top))
+        return nn.functional.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def _pad_statically(module: nn.Module) -> None:
+    for child in module.modules():
+        if isinstance(child, Conv2dSame):
+            child.__class__ = _StaticSame

@@ -1,0 +1,205 @@
+"""What a run leaves behind and shows on the way: manifest, curves, pictures, speed and the time left."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import platform
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+
+from trichotrack.capture import capture_of
+from trichotrack.pictures import compare, save_picture
+
+if TYPE_CHECKING:
+    from trichotrack.detect.detections import Detections
+    from trichotrack.model.sample import Structures
+    from trichotrack.model.task import SignTask
+
+PACKAGES = ("trichotrack", "torch", "torchvision", "lightning", "timm", "albumentations", "numpy", "pillow")
+
+
+class RunFolder(Callback):
+    """Writes manifest.json at the start, curves.png and pictures/ after validations, and says how long is left.
+
+    pictures: how many validation captures to draw, labelled beside predicted.
+    """
+
+    def __init__(self, pictures: int = 6) -> None:
+        self.pictures = pictures
+        self._began = 0.0
+        self._epoch_began = 0.0
+        self._first_epoch = 0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: SignTask) -> None:
+        folder = _folder(trainer)
+        device = pl_module.device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        rank_zero_info(f"Training on {name}, from {pl_module.start}; results in {folder}")
+        if device.type == "cpu" and Path("/proc/driver/nvidia/version").exists() and not torch.cuda.is_available():
+            rank_zero_info("This machine has an NVIDIA card that torch cannot use: install a CUDA build of torch.")
+        self._began = time.monotonic()
+        self._first_epoch = trainer.current_epoch
+        _write(folder / "manifest.json", _manifest(trainer, pl_module))
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self._epoch_began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        seconds = time.monotonic() - self._epoch_began
+        samples = trainer.num_training_batches * getattr(trainer.datamodule, "batch_size", 1)
+        pl_module.log("train/samples_per_second", samples / seconds)
+        done = trainer.current_epoch + 1
+        left = _time_left(trainer, time.monotonic() - self._began, done - self._first_epoch)
+        f1 = trainer.callback_metrics.get("val/f1")
+        said = f", validation F1 {float(f1):.3f}" if f1 is not None else ""
+        rank_zero_info(
+            f"epoch {done}: {samples / seconds:.1f} samples/s, loss {_metric(trainer, 'train/loss')}{said}{left}"
+        )
+
+    def on_validation_end(self, trainer: Trainer, pl_module: SignTask) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero or not trainer.training:
+            return
+        folder = _folder(trainer)
+        _curves(folder, trainer)
+        _pictures(folder / "pictures", trainer, pl_module, self.pictures)
+        figures = {name: vars(f) if f else None for name, f in pl_module.figures.items()}
+        _write(folder / "figures.json", {"epoch": trainer.current_epoch + 1, "validation": figures})
+
+
+def _folder(trainer: Trainer) -> Path:
+    return Path(trainer.log_dir or trainer.default_root_dir)
+
+
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+
+
+def _metric(trainer: Trainer, name: str) -> str:
+    value = trainer.callback_metrics.get(name)
+    return "-" if value is None else f"{float(value):.3f}"
+
+
+def _time_left(trainer: Trainer, spent_s: float, epochs: int) -> str:
+    limit = None if trainer.max_epochs in (None, -1) else (trainer.max_epochs - trainer.current_epoch - 1) * spent_s / epochs
+    for callback in trainer.callbacks:
+        remaining = getattr(callback, "time_remaining", None)
+        if callable(remaining) and (seconds := remaining()) is not None:
+            limit = seconds if limit is None else min(limit, seconds)
+    return "" if limit is None else f", about {limit / 60:.0f} min left" if limit > 90 else f", about {limit:.0f} s left"
+
+
+def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
+    data = trainer.datamodule
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "commit": _commit(),
+        "data": getattr(data, "name", ""),
+        "data_sha256": data_sha256(getattr(data, "labels", None)),
+        "seed": getattr(data, "seed", None),
+        "resumed_from": str(trainer.ckpt_path) if trainer.ckpt_path else None,
+        "start": task.start,
+        "plan": dict(task.hparams["plan"]),
+        "train_captures": len(data.train) if getattr(data, "train", None) else None,
+        "validation_captures": len(data.val) if getattr(data, "val", None) else None,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _commit() -> str:
+    """The commit of the code, "+" where it was changed since; "" outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def data_sha256(labels: Path | None) -> str:
+    """Hash of a labelled folder's tables, "" for data that are drawn."""
+    if labels is None:
+        return ""
+    digest = hashlib.sha256()
+    for table in sorted(labels.glob("*.csv")) + sorted(labels.glob("*.xlsx")) + sorted(labels.glob("signs.yaml")):
+        digest.update(table.name.encode() + b"\0" + table.read_bytes())
+    return digest.hexdigest()
+
+
+def _curves(folder: Path, trainer: Trainer) -> None:
+    for logger in trainer.loggers:
+        logger.save()
+    table = folder / "metrics.csv"
+    if not table.is_file():
+        return
+    from matplotlib.figure import Figure
+
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    losses_, f1s = figure.subplots(1, 2)
+    for name in ("train/loss", "val/loss"):
+        _line(losses_, rows, name)
+    for name in sorted({key for row in rows for key in row if key.startswith("val/f1")}):
+        _line(f1s, rows, name)
+    losses_.set(xlabel="epoch", ylabel="loss", yscale="log")
+    f1s.set(xlabel="epoch", ylabel="F1 on validation captures", ylim=(0, 1))
+    for axes in (losses_, f1s):
+        axes.legend(fontsize=7)
+        axes.grid(alpha=0.3)
+    figure.savefig(folder / "curves.png", dpi=110)
+
+
+def _line(axes, rows: list[dict[str, str]], name: str) -> None:  # noqa: ANN001
+    points = [(int(row["epoch"]) + 1, float(row[name])) for row in rows if row.get(name)]
+    if points:
+        axes.plot(*zip(*points, strict=True), marker=".", label=name)
+
+
+def _pictures(folder: Path, trainer: Trainer, task: SignTask, count: int) -> None:
+    data = trainer.datamodule.val
+    folder.mkdir(parents=True, exist_ok=True)
+    step = max(len(data) // max(count, 1), 1)
+    for index in list(range(0, len(data), step))[:count]:
+        sample = data.sample(index)
+        image = torch.from_numpy(sample.image)[None].to(task.device)
+        with torch.no_grad():
+            found = task.decoded(task(image))[0]
+        picture = compare(
+            capture_of(sample.image).pixels,
+            _labelled_marks(sample.structures, task),
+            _found_marks(found, task),
+            {sign.name: sign for sign in task.signs},
+            f"{trainer.datamodule.name}, validation capture {index}, epoch {trainer.current_epoch + 1}",
+        )
+        save_picture(picture, folder / f"capture_{index:04d}.jpg")
+
+
+def _labelled_marks(known: Structures, task: SignTask) -> list[tuple[str, float, float, None]]:
+    return [
+        (task.signs[c].name, float(x), float(y), None) for (x, y), c in zip(known.xy, known.channel, strict=True)
+    ]
+
+
+def _found_marks(found: Detections, task: SignTask) -> list[tuple[str, float, float, None]]:
+    thresholds = [f.threshold if f else 0.5 for f in task.figures.values()] or [0.5] * len(task.signs)
+    return [
+        (task.signs[c].name, float(x), float(y), None)
+        for (x, y), c, score in zip(found.xy, found.sign, found.score, strict=True)
+        if score >= thresholds[c]
+    ]

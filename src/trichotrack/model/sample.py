@@ -1,0 +1,121 @@
+"""One training sample, and what the network should say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trichotrack.detect.targets import cells_of, discs, heatmap, offsets
+from trichotrack.model.network import SHAFT_SCALE_UM
+from trichotrack.model.plan import STRIDE, Plan
+
+UNKNOWN, PARTIAL, EXHAUSTIVE = 0, 1, 2
+"""What is known of a sign in a capture: nothing, some of its structures, or all of them."""
+
+
+@dataclass(frozen=True)
+class Structures:
+    """N labelled structures of one image, in its px.
+
+    xy: float64 (N, 2), roots. channel: int64 (N,), index into the plan's signs. tip: (N, 2), nan where unknown.
+    width_um: (N, 2), at root and tip, nan where unknown. ignored: (M, 2), structures to look away from.
+    """
+
+    xy: NDArray[np.float64]
+    channel: NDArray[np.int64]
+    tip: NDArray[np.float64]
+    width_um: NDArray[np.float64]
+    ignored: NDArray[np.float64]
+
+    def moved(self, xy: NDArray[np.float64], tip: NDArray[np.float64], ignored: NDArray[np.float64]) -> Structures:
+        return Structures(xy, self.channel, tip, self.width_um, ignored)
+
+    def inside(self, size_px: tuple[int, int]) -> Structures:
+        """Those whose root lies in an image of (width, height); a tip outside is kept as it is."""
+        within = _within(self.xy, size_px)
+        return Structures(
+            self.xy[within],
+            self.channel[within],
+            self.tip[within],
+            self.width_um[within],
+            self.ignored[_within(self.ignored, size_px)],
+        )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image at canonical scale, uint8 (H, W, 3) with H and W multiples of the total stride; what is known of it.
+
+    levels: int64 (C,), of UNKNOWN, PARTIAL, EXHAUSTIVE. valid: bool (H, W), scalp that the labels speak of.
+    """
+
+    image: NDArray[np.uint8]
+    structures: Structures
+    levels: NDArray[np.int64]
+    valid: NDArray[np.bool_]
+
+
+def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
+    """The sample as the loss takes it.
+
+    image: uint8 (H, W, 3). heat: float32 (C, h, w). weight: float32 (C, h, w), 0 where nothing is known: unlabelled
+    signs, all but the labelled cells of partial ones, invalid scalp, and around ignored structures. offset: (2, h, w).
+    root: bool (h, w), cells with an offset. shaft: (5, h, w), nan where unknown.
+    """
+    height, width = sample.image.shape[:2]
+    grid_hw = (height // STRIDE, width // STRIDE)
+    known = sample.structures
+    sigma_px = plan.sigma_um / plan.um_per_px
+    heat = np.stack(
+        [
+            heatmap(known.xy[known.channel == i], grid_hw, stride=STRIDE, sigma_px=sigma_px)
+            for i in range(len(plan.signs))
+        ]
+    )
+    look_away = discs(known.ignored, grid_hw, stride=STRIDE, radius_px=plan.ignore_radius_um / plan.um_per_px)
+    centre = STRIDE // 2
+    looked_at = sample.valid[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]] & ~look_away
+    positive = heat >= 1.0
+    everywhere = (sample.levels == EXHAUSTIVE)[:, None, None] & looked_at
+    weight = np.where((sample.levels == UNKNOWN)[:, None, None], False, everywhere | positive)  # noqa: FBT003
+    cells = cells_of(known.xy, grid_hw, STRIDE)
+    root = np.zeros(grid_hw, np.bool_)
+    root[cells[:, 0], cells[:, 1]] = True
+    shaft = np.full((5, *grid_hw), np.nan, np.float32)
+    shaft[:, cells[:, 0], cells[:, 1]] = _shaft(known, (width, height), plan.um_per_px).T
+    return {
+        "image": torch.from_numpy(np.ascontiguousarray(sample.image)),
+        "heat": torch.from_numpy(heat),
+        "weight": torch.from_numpy(weight.astype(np.float32)),
+        "offset": torch.from_numpy(offsets(known.xy, grid_hw, STRIDE)),
+        "root": torch.from_numpy(root),
+        "shaft": torch.from_numpy(shaft),
+    }
+
+
+def known_pairs(pairs: Sequence[tuple[float | None, float | None]]) -> NDArray[np.float64]:
+    """Pairs as (N, 2), nan where None."""
+    return np.array([[np.nan if v is None else v for v in pair] for pair in pairs], np.float64).reshape(-1, 2)
+
+
+def _shaft(known: Structures, size_px: tuple[int, int], um_per_px: float) -> NDArray[np.float64]:
+    along = known.tip - known.xy
+    length_px = np.hypot(along[:, 0], along[:, 1])
+    has_length = length_px > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        direction = np.where(has_length[:, None], along / length_px[:, None], np.nan)
+        # A tip outside the crop cannot be seen, so its distance is not asked for; the direction still is.
+        seen = has_length & _within(known.tip, size_px)
+        log_length = np.where(seen, np.log(length_px * um_per_px / SHAFT_SCALE_UM), np.nan)
+        log_width = np.where(known.width_um > 0, np.log(known.width_um / SHAFT_SCALE_UM), np.nan)
+    return np.concatenate([direction, log_length[:, None], log_width], axis=1)
+
+
+def _within(points: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:
+    x, y = points[:, 0], points[:, 1]
+    return (x >= 0) & (y >= 0) & (x < size_px[0]) & (y < size_px[1])

@@ -1,0 +1,199 @@
+"""The Lightning task: what one step does, what validation measures, and a checkpoint that needs no pickle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import LightningModule
+from torch import Tensor
+
+from trichotrack.detect.decode import decode
+from trichotrack.detect.detections import Detections
+from trichotrack.model import losses
+from trichotrack.model.metrics import THRESHOLDS, PointF1, SignFigures
+from trichotrack.model.network import Backbone, SignNetwork, normalise
+from trichotrack.model.plan import STRIDE, Plan
+from trichotrack.model.sample import EXHAUSTIVE, Structures
+from trichotrack.model.weights import load_start
+from trichotrack.problems import InputError
+from trichotrack.signs import SIGN, Sign
+
+
+class SignTask(LightningModule):
+    """Finds signs as peaks of a heat map.
+
+    start: `imagenet`, `starter` (the bundled weights, taught on synthetic scalps), a .safetensors or .ckpt file, or
+    `scratch`. learning_rate: peak, for the pyramid and heads; the backbone learns at backbone_rate times that. The
+    rate rises over the first warmup share of all steps, then falls to 1 % along a cosine. bf16 arithmetic in the
+    dense layers is Lightning's `precision: bf16-mixed`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan | None = None,
+        *,
+        backbone: Backbone = "tf_efficientnet_lite0",
+        width: int = 96,
+        start: str = "imagenet",
+        learning_rate: float = 1e-3,
+        backbone_rate: float = 0.5,
+        weight_decay: float = 0.02,
+        warmup: float = 0.05,
+    ) -> None:
+        super().__init__()
+        self.plan = plan or Plan()
+        self.learning_rate, self.backbone_rate = learning_rate, backbone_rate
+        self.weight_decay, self.warmup = weight_decay, warmup
+        self.save_hyperparameters({"plan": _plain(self.plan), "backbone": backbone, "width": width}, logger=False)
+        self.network = SignNetwork(len(self.plan.signs), backbone, width)
+        self.signs = self.plan.channels()
+        self.start = load_start(self.network, start, backbone)
+        self.points = PointF1(len(self.plan.signs), self.plan.tolerance_px)
+        self.figures: dict[str, SignFigures | None] = {}
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002
+        known: Mapping[str, Sign] = getattr(getattr(self.trainer, "datamodule", None), "signs", None) or SIGN
+        self.signs = self.plan.channels(known)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Image uint8 (B, H, W, 3) to the network's heads."""
+        return self.network(normalise(image).contiguous(memory_format=torch.channels_last))
+
+    def training_step(self, batch: Mapping[str, Tensor], _index: int) -> Tensor:
+        terms = losses.total(self(batch["image"]), batch)
+        self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()}, on_step=False, on_epoch=True)
+        if not torch.isfinite(terms["loss"]):
+            raise InputError(f"the loss became {terms['loss'].item()} at step {self.global_step}; lower the learning rate")
+        return terms["loss"]
+
+    def validation_step(self, batch: Mapping[str, Tensor], _index: int) -> None:
+        # In float32 whatever the training precision: thresholds are chosen for the exported graph.
+        with torch.autocast(self.device.type, enabled=False):
+            heads = self(batch["image"])
+        self.log("val/loss", losses.total(heads, batch)["loss"], on_epoch=True, batch_size=1, sync_dist=True)
+        empty = np.full((len(batch["xy"][0]), 2), np.nan)
+        known = Structures(
+            batch["xy"][0].cpu().numpy(),
+            batch["channel"][0].cpu().numpy(),
+            tip=empty,
+            width_um=empty,
+            ignored=batch["ignored"][0].cpu().numpy(),
+        )
+        self.points.update(
+            self.decoded(heads)[0],
+            known,
+            (batch["levels"][0] == EXHAUSTIVE).cpu().numpy(),
+            patient=int(batch["patient"]),
+            area_cm2=float(batch["area_cm2"]),
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        ceilings = [self.plan.max_false_per_cm2 if sign.role == "active" else math.inf for sign in self.signs]
+        self.figures = dict(zip(self.plan.signs, self.points.figures(ceilings), strict=True))
+        self.points.reset()
+        measured = {name: f for name, f in self.figures.items() if f is not None}
+        for name, f in measured.items():
+            values = {"f1": f.f1, "count_mae": f.count_mae, "bias": f.bias, "threshold": f.threshold}
+            self.log_dict({f"val/{key}/{name}": value for key, value in values.items()})
+        with_reference = [f.f1 for f in measured.values() if f.labelled]
+        self.log("val/f1", math.fsum(with_reference) / max(len(with_reference), 1), prog_bar=True)
+
+    def test_step(self, batch: Mapping[str, Tensor], index: int) -> None:
+        self.validation_step(batch, index)
+
+    def on_test_epoch_end(self) -> None:
+        self.on_validation_epoch_end()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Beside the weights: the signs as the labels define them, and the figures of the last validation."""
+        checkpoint["signs"] = [asdict(sign) for sign in self.signs]
+        checkpoint["figures"] = {name: asdict(f) if f else None for name, f in self.figures.items()}
+        data = getattr(self.trainer, "datamodule", None)
+        checkpoint["data"] = getattr(data, "name", "")
+
+    def decoded(self, heads: Mapping[str, Tensor]) -> list[Detections]:
+        """Structures of each image of a batch at the lowest threshold of the sweep, canonical px."""
+        peaks = peak_scores(heads["logits"]).float().cpu().numpy()
+        offset = heads["offset"].float().cpu().numpy()
+        shaft = heads["shaft"].float().cpu().numpy()
+        return [
+            decode(
+                peaks[i],
+                offset[i],
+                shaft[i],
+                stride=STRIDE,
+                thresholds=[float(THRESHOLDS[0])] * len(self.signs),
+                groups=[sign.group for sign in self.signs],
+                min_distance_px=self.plan.min_distance_px,
+            )
+            for i in range(len(peaks))
+        ]
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = torch.optim.AdamW(self._groups(), weight_decay=self.weight_decay)
+        steps = max(int(self.trainer.estimated_stepping_batches), 1)
+        warm = max(round(steps * self.warmup), 1)
+
+        def rate(step: int) -> float:
+            if step < warm:
+                return (step + 1) / warm
+            return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min((step - warm) / max(steps - warm, 1), 1.0)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        groups = []
+        backbone = {id(p) for p in self.network.backbone.parameters()}
+        for of_backbone in (True, False):
+            for decays in (True, False):
+                parameters = [
+                    p
+                    for p in self.network.parameters()
+                    if (id(p) in backbone) == of_backbone and (p.ndim > 1) == decays
+                ]
+                group: dict[str, Any] = {"params": parameters}
+                group["lr"] = self.learning_rate * (self.backbone_rate if of_backbone else 1.0)
+                # Biases and normalisation are not pulled towards zero.
+                if not decays:
+                    group["weight_decay"] = 0.0
+                groups.append(group)
+        return groups
+
+
+def peak_scores(logits: Tensor) -> Tensor:
+    """Score (B, C, h, w) where the logit peaks in its 3×3 neighbourhood, else 0; detect.decode.local_maxima in torch.
+
+    Strictly above the four neighbours before it in raster order, not below the four after, and above at least one.
+    """
+    height, width = logits.shape[-2:]
+    outside = torch.nn.functional.pad(logits, (1, 1, 1, 1), value=-torch.inf)
+    peak = logits > -torch.nn.functional.max_pool2d(-logits, 3, stride=1, padding=1)
+    for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
+        neighbour = outside[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+        peak = peak & (logits > neighbour if (dy, dx) < (0, 0) else logits >= neighbour)
+    return logits.sigmoid() * peak
+
+
+def load_task(checkpoint: Path) -> tuple[SignTask, dict[str, Any]]:
+    """A task from its checkpoint, and the checkpoint itself; nothing in the file is executed."""
+    try:
+        raw = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        kept = raw["hyper_parameters"]
+        task = SignTask(Plan(**kept["plan"]), backbone=kept["backbone"], width=kept["width"], start="scratch")
+        task.load_state_dict(raw["state_dict"])
+    except FileNotFoundError:
+        raise InputError(f"{checkpoint}: there is no such checkpoint.") from None
+    except Exception as error:
+        raise InputError(f"{checkpoint}: not a checkpoint of trichotrack's training ({error}).") from None
+    return task.eval(), raw
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
