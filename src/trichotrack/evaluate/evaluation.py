@@ -1,0 +1,140 @@
+"""The result of an evaluation: figures by sign, counts per capture, and what must be known to judge them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trichotrack.capture import read_capture
+from trichotrack.evaluate.figures import SignFigures
+from trichotrack.evaluate.points import CaptureScore
+from trichotrack.labels.spreadsheet import csv_text, escape
+from trichotrack.pictures import Mark, compare, save_picture
+from trichotrack.problems import Problem
+from trichotrack.runtime.reading import ModelRef
+from trichotrack.signs import Sign
+
+SCHEMA = "trichotrack.evaluation/1"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was labelled and what was predicted in one capture, as marks for pictures (original px)."""
+
+    file: str
+    patient: str
+    labelled: tuple[Mark, ...]
+    predicted: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model agrees with labels.
+
+    model: None where no capture could be read. data, split, rater: whose labels of which captures. signs: figures by
+    sign. unlabelled: captures by sign where it is not labelled in a way that can be scored; refused: where the model
+    refused it. seconds: spent reading captures (decoding the files included). problems: captures that could not be
+    used.
+    """
+
+    model: ModelRef | None
+    data: str
+    split: str | None
+    rater: str
+    tolerance_mm: float
+    ignored_signs: tuple[str, ...]
+    captures: int
+    patients: int
+    signs: Mapping[str, SignFigures]
+    scores: tuple[CaptureScore, ...]
+    unlabelled: Mapping[str, int]
+    refused: Mapping[str, int]
+    comparisons: tuple[Comparison, ...]
+    problems: tuple[Problem, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the counts per capture and the marks."""
+        return {
+            "schema": SCHEMA,
+            "model": asdict(self.model) if self.model else None,
+            "data": {
+                "name": self.data,
+                "split": self.split,
+                "rater": self.rater,
+                "captures": self.captures,
+                "patients": self.patients,
+            },
+            "tolerance_mm": self.tolerance_mm,
+            "ignored_signs": list(self.ignored_signs),
+            "seconds": round(self.seconds, 3),
+            "signs": {name: asdict(figures) for name, figures in self.signs.items()},
+            "unlabelled": dict(self.unlabelled),
+            "refused": dict(self.refused),
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+
+    def worst(self, limit: int) -> list[Comparison]:
+        """Captures with the most points false or missed, worst first; captures without any are left out."""
+        errors: dict[str, int] = {}
+        for score in self.scores:
+            errors[score.file] = errors.get(score.file, 0) + score.errors
+        ranked = sorted(self.comparisons, key=lambda comparison: (-errors.get(comparison.file, 0), comparison.file))
+        return [comparison for comparison in ranked[:limit] if errors.get(comparison.file)]
+
+
+CAPTURE_COLUMNS = ("file", "patient", "sign", "labelled", "predicted", "right", "false", "missed", "area_cm2")
+
+
+def captures_csv(evaluation: Evaluation) -> str:
+    """A line per capture and sign; right, false and missed are blank where only the number is labelled."""
+    lines = []
+    for score in evaluation.scores:
+        numbers = (score.reference, score.predicted, score.tp, score.fp, score.fn)
+        names = [escape(name) for name in (score.file, score.patient, score.sign)]
+        area = "" if score.area_cm2 is None else f"{score.area_cm2:.6g}"
+        lines.append([*names, *("" if number is None else str(number) for number in numbers), area])
+    return csv_text(CAPTURE_COLUMNS, lines)
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path, provenance: Mapping[str, Any]) -> list[Path]:
+    """Writes evaluation.json (with provenance: command, date, machine …) and captures.csv; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    summary, table = folder / "evaluation.json", folder / "captures.csv"
+    record = {**evaluation.to_dict(), **provenance}
+    summary.write_text(json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    table.write_text(captures_csv(evaluation), encoding="utf-8", newline="")
+    return [summary, table]
+
+
+def draw_worst(
+    evaluation: Evaluation, images: Path, folder: Path, signs: Mapping[str, Sign], *, limit: int = 8
+) -> list[Path]:
+    """Pictures of the captures with the most errors, labelled beside predicted: 01_name.jpg is the worst.
+
+    images: the labelled folder. signs: how to draw them. Returns the files written.
+    """
+    written = []
+    for rank, comparison in enumerate(evaluation.worst(limit), 1):
+        shown = {name: signs[name] for name in evaluation.signs if name in signs}
+        pixels = read_capture(images / comparison.file).pixels
+        picture = compare(pixels, comparison.labelled, comparison.predicted, shown, _caption(evaluation, comparison))
+        path = folder / f"{rank:02d}_{Path(comparison.file).stem}.jpg"
+        save_picture(picture, path)
+        written.append(path)
+    return written
+
+
+def _caption(evaluation: Evaluation, comparison: Comparison) -> str:
+    parts = [f"{comparison.file}, patient {comparison.patient}."]
+    parts += [
+        f"{score.sign}: {score.tp} right, {score.fp} false, {score.fn} missed."
+        for score in evaluation.scores
+        if score.file == comparison.file and score.fp is not None
+    ]
+    if evaluation.model and evaluation.model.notice:
+        parts.append(evaluation.model.notice)
+    return " ".join(parts)

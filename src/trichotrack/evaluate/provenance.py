@@ -1,0 +1,66 @@
+"""Where a figure was measured: the machine and the versions, printed beside it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores this process may use, system and Python; no name of the computer or its user."""
+    return {
+        "processor": _processor(),
+        "cores": _cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Installed version of each package; those not installed are left out."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def today() -> str:
+    """The date, UTC, as 2026-03-04."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def command_line(words: Sequence[str]) -> str:
+    """A command as one would type it: the program by its name alone, and no absolute path, which is of one machine."""
+    shown = [Path(words[0]).stem if i == 0 else _relative(word) for i, word in enumerate(words)]
+    return " ".join(f'"{word}"' if re.search(r"\s", word) else word for word in shown)
+
+
+def _relative(word: str) -> str:
+    path = Path(word)
+    if not path.is_absolute():
+        return word
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else path.name
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        named = re.search(r"^model name\s*:\s*(.+)$", info.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+        if named:
+            return named[1].strip()
+    return platform.processor() or platform.machine()

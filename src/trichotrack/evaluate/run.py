@@ -1,0 +1,258 @@
+"""A model read over labelled captures and compared with the labels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trichotrack.evaluate.evaluation import Comparison, Evaluation
+from trichotrack.evaluate.figures import summarise
+from trichotrack.evaluate.points import CaptureScore, sweep_capture
+from trichotrack.geometry import Scale
+from trichotrack.labels.derive import with_parents
+from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
+from trichotrack.pictures import Mark
+from trichotrack.problems import InputError, Problem
+from trichotrack.runtime.reading import MarkedObject, ModelRef, Reading
+from trichotrack.runtime.spec import ModelSpec
+from trichotrack.signs import Sign
+
+DEFAULT_TOLERANCE_MM = 0.15
+
+
+class Reader(Protocol):
+    """What reads captures: a Counter, or anything that gives readings by the same model."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    def read(self, source: Path, *, scale: Scale | None) -> Reading: ...
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The labels of one rater, by capture."""
+
+    labels: Mapping[tuple[str, str], LabelRow]
+    objects: Mapping[str, list[ObjectRow]]
+
+
+@dataclass
+class _Tally:
+    """What has been found so far, over captures."""
+
+    scores: list[CaptureScore] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    unlabelled: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    patients: set[str] = field(default_factory=set)
+    model: ModelRef | None = None
+    seconds: float = 0.0
+
+
+def evaluate(
+    reader: Reader,
+    labelset: LabelSet,
+    *,
+    split: str | None = None,
+    tolerance_mm: float = DEFAULT_TOLERANCE_MM,
+    rater: str = "",
+    signs: Sequence[str] = (),
+    ignored_signs: Sequence[str] = (),
+    name: str = "",
+    resamples: int = 2000,
+    on_capture: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Reads each labelled capture and compares its marks with rater's labels (blank: the reference).
+
+    split: only captures of that split. tolerance_mm: a mark within it of a labelled point is right, one to one.
+    signs: those to compare; by default all that the model counts and the labels hold. A sign that others declare as
+    their parent is counted as their sum where the model has no channel for it. ignored_signs: a mark on one of these
+    is neither right nor wrong. name: of the data, by default that of the folder. on_capture: told (done, of all).
+    A capture that is not exhaustively labelled for a sign says nothing of it; one labelled by number is counted only.
+    Raises InputError where nothing can be compared; a capture that cannot be read becomes a problem in the result.
+    """
+    if not tolerance_mm > 0:
+        raise InputError(f"a tolerance of {tolerance_mm} mm matches nothing; give a positive one.")
+    labelset = with_parents(labelset)
+    known = _known(labelset, rater)
+    captures = _chosen(labelset, split)
+    channels = _comparable(reader.spec, labelset, known, signs, ignored_signs)
+    tally = _Tally(unlabelled=dict.fromkeys(channels, 0), refused=dict.fromkeys(channels, 0))
+    for done, capture in enumerate(captures, 1):
+        _compare(reader, labelset, capture, known, channels, tolerance_mm, ignored_signs, tally)
+        if on_capture:
+            on_capture(done, len(captures))
+    return Evaluation(
+        model=tally.model,
+        data=name or labelset.folder.resolve().name,
+        split=split,
+        rater=rater,
+        tolerance_mm=tolerance_mm,
+        ignored_signs=tuple(ignored_signs),
+        captures=len(tally.comparisons),
+        patients=len(tally.patients),
+        signs=summarise(tally.scores, resamples=resamples),
+        scores=tuple(tally.scores),
+        unlabelled=tally.unlabelled,
+        refused=tally.refused,
+        comparisons=tuple(tally.comparisons),
+        problems=tuple(tally.problems),
+        seconds=tally.seconds,
+    )
+
+
+def _compare(
+    reader: Reader,
+    labelset: LabelSet,
+    capture: CaptureRow,
+    known: _Known,
+    channels: Mapping[str, tuple[str, ...]],
+    tolerance_mm: float,
+    ignored_signs: Sequence[str],
+    tally: _Tally,
+) -> None:
+    """One capture into the tally."""
+    labels = {sign: known.labels.get((capture.file, sign)) for sign in channels}
+    scored = [sign for sign, label in labels.items() if label is not None and label.level in {"exhaustive", "count"}]
+    for sign in channels:
+        tally.unlabelled[sign] += sign not in scored
+    if not scored:
+        return
+    started = time.perf_counter()
+    try:
+        scale = _scale(capture)
+        reading = reader.read(labelset.folder / capture.file, scale=scale)
+    except InputError as error:
+        tally.problems += error.problems
+        return
+    tally.seconds += time.perf_counter() - started
+    tally.model = tally.model or reading.model
+    tally.patients.add(capture.patient)
+    objects = known.objects.get(capture.file, [])
+    ignored_xy = _points(marked for marked in objects if marked.sign in ignored_signs)
+    labelled: list[Mark] = []
+    predicted: list[Mark] = []
+    for sign in scored:
+        if any(reading.signs[channel].status == "refused" for channel in channels[sign] if channel in reading.signs):
+            tally.refused[sign] += 1
+            continue
+        truth = [marked for marked in objects if marked.sign == sign]
+        found = [marked for marked in reading.objects if marked.sign in channels[sign]]
+        tally.scores.append(
+            _score(capture, labels[sign], truth, found, ignored_xy, tolerance_mm * 1000 / scale.um_per_px, reading)
+        )
+        if not _is_drawn_as_children(sign, scored, labelset.signs):
+            labelled += [_mark(marked, sign) for marked in truth]
+            predicted += [_mark(marked, sign) for marked in found]
+    tally.comparisons.append(Comparison(capture.file, capture.patient, tuple(labelled), tuple(predicted)))
+
+
+def _scale(capture: CaptureRow) -> Scale:
+    if capture.um_per_px is None:
+        remedy = "Give um_per_px in captures.csv."
+        raise InputError(Problem(capture.file, "has no scale, so a tolerance in mm says nothing", remedy))
+    return Scale(capture.um_per_px, "table")
+
+
+def _score(
+    capture: CaptureRow,
+    label: LabelRow | None,
+    truth: Sequence[ObjectRow],
+    found: Sequence[MarkedObject],
+    ignored_xy: NDArray[np.float64],
+    tolerance_px: float,
+    reading: Reading,
+) -> CaptureScore:
+    sign = label.sign if label else ""
+    if label is not None and label.level == "count":
+        counts = (len(found), round(label.value or 0))
+        return CaptureScore(capture.patient, capture.file, sign, None, None, None, *counts, reading.area_cm2)
+    scores = np.array([1.0 if marked.score is None else marked.score for marked in found], np.float64)
+    sweep = sweep_capture(
+        _points(truth),
+        (_points(found), scores),
+        ignored_xy,
+        tolerance_px,
+        patient=capture.patient,
+        file=capture.file,
+        sign=sign,
+        area_cm2=reading.area_cm2,
+    )
+    return sweep.at(0.0)  # the reader has applied the model's thresholds
+
+
+def _known(labelset: LabelSet, rater: str) -> _Known:
+    labels = {(label.file, label.sign): label for label in labelset.labels if label.rater == rater}
+    if not labels:
+        raters = sorted({label.rater or "the reference (blank)" for label in labelset.labels})
+        raise InputError(f"{labelset.folder}: no label is by rater {rater!r}; there are labels by {', '.join(raters)}.")
+    objects: dict[str, list[ObjectRow]] = {}
+    for marked in labelset.objects:
+        if marked.rater == rater:
+            objects.setdefault(marked.file, []).append(marked)
+    return _Known(labels, objects)
+
+
+def _chosen(labelset: LabelSet, split: str | None) -> list[CaptureRow]:
+    captures = [capture for capture in labelset.captures if split is None or capture.split == split]
+    if not captures:
+        splits = sorted({capture.split for capture in labelset.captures if capture.split})
+        known = f"there are {', '.join(splits)}" if splits else "none is split yet: `trichotrack labels split` does it"
+        raise InputError(f"{labelset.folder}: no capture is in split {split!r}; {known}.")
+    return captures
+
+
+def _comparable(
+    spec: ModelSpec, labelset: LabelSet, known: _Known, wanted: Sequence[str], ignored: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """The model's channels that count each sign to compare; InputError where a wanted sign cannot be."""
+    scored = {label.sign for label in known.labels.values() if label.level in {"exhaustive", "count"}}
+    unknown = [sign for sign in (*wanted, *ignored) if sign not in labelset.signs]
+    if unknown:
+        raise InputError(
+            f"{', '.join(unknown)}: no such sign in {labelset.folder}; it knows {', '.join(labelset.signs)}."
+        )
+    channels = {}
+    faults = []
+    for sign in wanted or [name for name in labelset.signs if name in scored and name not in ignored]:
+        counted = channels_of(sign, spec.sign_names, labelset.signs)
+        if counted and sign in scored:
+            channels[sign] = counted
+        elif counted:
+            faults.append(f"{sign} is nowhere labelled exhaustively or by number")
+        else:
+            faults.append(f"{sign} is not counted by the model")
+    if (wanted and faults) or not channels:
+        told = "; ".join(faults) or f"{labelset.folder} has nothing labelled exhaustively or by number"
+        raise InputError(f"{told}. The model {spec.name} counts {', '.join(spec.sign_names)}.")
+    return channels
+
+
+def channels_of(sign: str, counted: Sequence[str], signs: Mapping[str, Sign]) -> tuple[str, ...]:
+    """The model's signs that together count `sign`: itself, or all its children; () where any of them is missing."""
+    if sign in counted:
+        return (sign,)
+    children = [other.name for other in signs.values() if other.parent == sign]
+    parts = [channels_of(child, counted, signs) for child in children]
+    return tuple(channel for part in parts for channel in part) if all(parts) else ()
+
+
+def _is_drawn_as_children(sign: str, scored: Sequence[str], signs: Mapping[str, Sign]) -> bool:
+    return any(signs[other].parent == sign for other in scored if other in signs)
+
+
+def _points(marked: Iterable[ObjectRow | MarkedObject]) -> NDArray[np.float64]:
+    return np.array([(one.x, one.y) for one in marked], np.float64).reshape(-1, 2)
+
+
+def _mark(marked: ObjectRow | MarkedObject, sign: str) -> Mark:
+    tip = None if marked.tip_x is None or marked.tip_y is None else (marked.tip_x, marked.tip_y)
+    return sign, marked.x, marked.y, tip
