@@ -120,3 +120,25 @@ def sign_of(name: str) -> Sign:
     except KeyError:
         known = ", ".join(SIGN)
         raise InputError(f"{name!r} is not a sign; known signs are {known}. Add others in signs.yaml.") from None
+
+
+DOTS = frozenset({"black_dot", "yellow_dot"})
+"""Signs without a shaft: no tip, no length, no calibre."""
+
+REFUSED_BY_PREPARATION: dict[str, tuple[frozenset[str], str]] = {
+    "none": (frozenset(), ""),
+    "clipped": (frozenset({"broken_hair"}), "the scalp is clipped, and a clipped stub looks like a broken hair"),
+    "shaved": (frozenset({"black_dot", "broken_hair"}), "the scalp is shaved, and a shaved stub looks like a {sign}"),
+    "dye": (frozenset({"black_dot"}), "the scalp is dyed, and a stained opening looks like a black dot"),
+    "fibres": (frozenset({"black_dot"}), "hair fibres were applied, and they look like black dots"),
+    "tattoo": (frozenset({"black_dot"}), "the scalp is tattooed, and pigment dots look like black dots"),
+}
+"""By preparation of the scalp: the signs that must not be counted there, and why."""
+
+
+def refused_by_preparation(sign: Sign, preparation: str) -> str | None:
+    """The reason for refusing sign on a scalp so prepared, or None. Raises InputError for an unknown preparation."""
+    if preparation not in REFUSED_BY_PREPARATION:
+        raise InputError(f"preparation {preparation!r} is not one of {', '.join(REFUSED_BY_PREPARATION)}.")
+    refused, reason = REFUSED_BY_PREPARATION[preparation]
+    return reason.format(sign=sign.label) if {sign.name, sign.parent} & refused else None

@@ -6,6 +6,7 @@ A model without a valid spec is refused: without signs, scale and thresholds its
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -35,6 +36,16 @@ class SignSpec:
     false_positives_per_cm2: float | None = None
     false_positives_per_cm2_se: float | None = None
 
+    def faults(self) -> list[str]:
+        faults = []
+        if not 0 < self.threshold < 1:
+            faults.append(f"threshold {self.threshold} of {self.sign.name} is not between 0 and 1")
+        if self.recall is not None and not 0 <= self.recall <= 1:
+            faults.append(f"recall {self.recall} of {self.sign.name} is not between 0 and 1")
+        if self.false_positives_per_cm2 is not None and not 0 <= self.false_positives_per_cm2 < math.inf:
+            faults.append(f"{self.false_positives_per_cm2} false positives per cm² of {self.sign.name}")
+        return faults
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -42,9 +53,10 @@ class ModelSpec:
 
     um_per_px: canonical scale (None: trained without scales; images are resampled to long_side_px). stride: output
     cell in canonical px. total_stride: H and W are multiples of it. halo_px: context a tile needs on each side, a
-    multiple of total_stride. min_distance_um: two marks nearer than this are one structure. outputs: heads in the
-    graph, `peaks` first. validated_on_people: name of the reviewed clinical data it was validated on, None when none:
-    then no verdict may rest on unreviewed readings.
+    multiple of total_stride. min_distance_um: two marks nearer than this are one structure (a model trained without
+    scales has min_distance_px instead, canonical px). outputs: heads in the graph, `peaks` first.
+    training_um_per_px: range of the scales of the captures it was trained for. validated_on_people: name of the
+    reviewed clinical data it was validated on, None when none: then no verdict may rest on unreviewed readings.
     """
 
     name: str
@@ -54,12 +66,13 @@ class ModelSpec:
     total_stride: int
     halo_px: int
     pad_value: int
-    min_distance_um: float
+    min_distance_um: float | None
     outputs: tuple[str, ...]
     trained_on: str
     validated_on: str
     validated_on_people: str | None = None
     long_side_px: int | None = None
+    min_distance_px: float | None = None
     vellus_cutoff_um: float = 30.0
     training_um_per_px: tuple[float, float] | None = None
     data_sha256: str = ""
@@ -73,6 +86,20 @@ class ModelSpec:
     @property
     def sign_names(self) -> tuple[str, ...]:
         return tuple(channel.sign.name for channel in self.signs)
+
+    @property
+    def suppression_px(self) -> float:
+        """Marks nearer than this are one structure: canonical px."""
+        if self.um_per_px is not None and self.min_distance_um is not None:
+            return self.min_distance_um / self.um_per_px
+        return self.min_distance_px or 0.0
+
+    @property
+    def notice(self) -> str:
+        """What must be said beside every figure of this model; "" where it is validated on people's captures."""
+        if self.validated_on_people:
+            return ""
+        return f"Model {self.name}: trained on {self.trained_on}; not validated on patients."
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
@@ -93,30 +120,37 @@ class ModelSpec:
             if raw.get("training_um_per_px"):
                 raw["training_um_per_px"] = tuple(raw["training_um_per_px"])
             spec = cls(**raw)
-        except (TypeError, KeyError) as error:
+            faults = spec.faults()
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise InputError(f"the model's trichotrack metadata is incomplete ({error}); export it again.") from None
-        spec._check()
+        if faults:
+            raise InputError(f"the model's trichotrack metadata cannot be used: {'; '.join(faults)}.")
         return spec
 
-    def _check(self) -> None:
+    def faults(self) -> list[str]:
+        """What keeps a capture from being read by this spec; nothing where it is sound."""
         faults = []
         if not self.signs:
             faults.append("no signs")
+        if len(set(self.sign_names)) < len(self.signs):
+            faults.append("a sign twice")
         if self.outputs[:1] != ("peaks",):
             faults.append(f"outputs {self.outputs} do not begin with 'peaks'")
-        if self.um_per_px is None and self.long_side_px is None:
-            faults.append("neither um_per_px nor long_side_px")
+        if self.um_per_px is None and (self.long_side_px is None or self.min_distance_px is None):
+            faults.append("neither um_per_px nor both of long_side_px and min_distance_px")
+        if self.um_per_px is not None and self.min_distance_um is None:
+            faults.append("no min_distance_um")
         if min(self.stride, self.total_stride) < 1 or self.total_stride % self.stride:
             faults.append(f"total stride {self.total_stride} is not a multiple of stride {self.stride}")
-        if self.halo_px % max(self.total_stride, 1):
+        if self.halo_px < 0 or self.halo_px % max(self.total_stride, 1):
             faults.append(f"halo {self.halo_px} px is not a multiple of the total stride {self.total_stride}")
-        faults += [
-            f"threshold {channel.threshold} of {channel.sign.name} is not between 0 and 1"
-            for channel in self.signs
-            if not 0 < channel.threshold < 1
-        ]
-        if faults:
-            raise InputError(f"the model's trichotrack metadata cannot be used: {'; '.join(faults)}.")
+        if not 0 <= self.pad_value <= 255:
+            faults.append(f"pad value {self.pad_value} is not between 0 and 255")
+        for name in ("um_per_px", "min_distance_um", "long_side_px", "min_distance_px"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                faults.append(f"{name} {value} is not a positive number")
+        return faults + [fault for channel in self.signs for fault in channel.faults()]
 
 
 def _sign(raw: dict[str, Any]) -> Sign:

@@ -1,0 +1,265 @@
+"""Counter: an exported model that reads captures. The same steps as in training, without PyTorch."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import trichotrack
+from trichotrack.capture import Capture, assess_quality, capture_of, read_capture, scale_warning
+from trichotrack.detect.decode import decode
+from trichotrack.detect.detections import Detections
+from trichotrack.detect.tiling import map_tiles
+from trichotrack.geometry import Scale, map_points, pad_to_multiple, resample, size_at
+from trichotrack.problems import InputError, Problem
+from trichotrack.runtime.model_file import ModelFile, open_model
+from trichotrack.runtime.reading import MarkedObject, ModelRef, Reading, SignReading
+from trichotrack.runtime.spec import ModelSpec, SignSpec
+from trichotrack.signs import DOTS, refused_by_preparation
+
+BUNDLED = Path(__file__).parent / "bundled" / "starter.onnx"
+
+WHOLE_PX = 1536 * 1536
+"""Larger images are read in tiles, so that memory does not grow with the camera."""
+
+CORE_PX = 1024
+"""Side of a tile's core, before rounding to the model's total stride."""
+
+MAX_CANONICAL_PX = 200_000_000
+"""Beyond this the scale given is a mistake: 72 cm² at 6 µm per px, a quarter of a scalp."""
+
+RANGE_SLACK = 1.02
+"""A scale measured within 2 % of the range a model was trained for is taken to be in it."""
+
+TIP_LOG_RANGE = (0.0, 10.0)
+"""Lengths and widths of 1 µm to 22 mm: what lies outside is the network's confusion, not a hair."""
+
+
+class Counter:
+    """An exported model, ready to read captures.
+
+    >>> reading = Counter.bundled().read("capture.jpg", um_per_px=2.82)  # doctest: +SKIP
+    >>> reading.signs["black_dot"].density_per_cm2  # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
+        """path: an ONNX file that trichotrack exported. threads: of one inference; None: one per physical core.
+
+        Raises InputError where the file is no such model.
+        """
+        self.model_file: ModelFile = open_model(path, threads=threads)
+
+    @classmethod
+    def bundled(cls, *, threads: int | None = None) -> Counter:
+        """The starter model that comes with trichotrack: trained on synthetic scalps, to try things and to start from.
+
+        Raises InputError where this installation has none.
+        """
+        if not BUNDLED.is_file():
+            raise InputError("this installation holds no starter model; name a model of your own.")
+        return cls(BUNDLED, threads=threads)
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self.model_file.spec
+
+    @property
+    def model(self) -> ModelRef:
+        spec = self.spec
+        validated = spec.validated_on_people is not None
+        return ModelRef(spec.name, self.model_file.sha256, spec.spec, validated=validated, notice=spec.notice)
+
+    def detect(self, image: NDArray[np.uint8]) -> Detections:
+        """Structures above their thresholds in image, uint8 (H, W, 3), RGB, already at the canonical scale.
+
+        Points are canonical px within the image. Large images are read in tiles, with the same result.
+        """
+        spec = self.spec
+        height, width = image.shape[:2]
+        padded = pad_to_multiple(image, spec.total_stride, spec.pad_value)
+        if padded.shape[0] * padded.shape[1] <= WHOLE_PX:
+            heads: dict[str, NDArray[np.floating]] = dict(self.model_file.run(padded))
+        else:
+            heads = map_tiles(
+                self.model_file.run,
+                padded,
+                core_px=max(1, CORE_PX // spec.total_stride) * spec.total_stride,
+                # The spec's halo is what a cell sees; whether it is a peak depends on its neighbours too.
+                halo_px=spec.halo_px + spec.total_stride,
+                total_stride=spec.total_stride,
+                stride=spec.stride,
+            )
+        peaks = heads["peaks"].copy()
+        # Cells whose centre lies in the padding hold nothing, and must not outdo what lies beside them.
+        peaks[:, math.ceil(height / spec.stride - 0.5) :] = 0
+        peaks[:, :, math.ceil(width / spec.stride - 0.5) :] = 0
+        found = decode(
+            peaks,
+            heads.get("offset"),
+            heads.get("shaft"),
+            stride=spec.stride,
+            thresholds=[channel.threshold for channel in spec.signs],
+            groups=[channel.sign.group for channel in spec.signs],
+            min_distance_px=spec.suppression_px,
+        )
+        return Detections(np.clip(found.xy, 0, (width, height)), found.sign, found.score, found.shaft)
+
+    def read(
+        self,
+        capture: str | Path | NDArray[np.uint8] | Capture,
+        *,
+        um_per_px: float | None = None,
+        field_width_mm: float | None = None,
+        scale: Scale | None = None,
+        preparation: str = "none",
+    ) -> Reading:
+        """The signs in one capture, with where they are.
+
+        capture: a file, a Capture, or pixels uint8 (H, W, 3) RGB. One of um_per_px (of the original image),
+        field_width_mm (width of the whole image on the scalp) and scale says how large things are; a model trained
+        without scales needs none. preparation: none, clipped, shaved, dye, fibres or tattoo; signs that cannot be
+        told apart on such a scalp are refused, as are signs that the scale is too coarse for.
+        Raises InputError for a capture that cannot be read, and for a missing or impossible scale.
+        """
+        if not isinstance(capture, Capture):
+            capture = capture_of(capture) if isinstance(capture, np.ndarray) else read_capture(capture)
+        size = (capture.width, capture.height)
+        scale = self._scale(capture, um_per_px, field_width_mm, scale)
+        refusals = [self._refusal(channel, scale, preparation) for channel in self.spec.signs]
+        if all(refusals):
+            objects: tuple[MarkedObject, ...] = ()
+        else:
+            wanted = self._canonical_size(capture, scale)
+            found = self.detect(resample(capture.pixels, wanted))
+            objects = self._objects(found, wanted, size, refusals)
+        calibrated = self.spec.um_per_px is not None
+        area = scale.area_cm2(*size) if scale and calibrated else None
+        counted = {
+            channel.sign.name: SignReading("refused", refusal) if refusal else _counted(channel, objects, area)
+            for channel, refusal in zip(self.spec.signs, refusals, strict=True)
+        }
+        return Reading(
+            file=capture.file,
+            sha256=capture.sha256,
+            width=capture.width,
+            height=capture.height,
+            scale=scale,
+            area_cm2=area,
+            quality=assess_quality(capture.pixels, scale.um_per_px if scale else None),
+            author="model",
+            software=f"trichotrack {trichotrack.__version__}",
+            signs=counted,
+            objects=objects,
+            model=self.model,
+            warnings=_warnings(objects, calibrated=calibrated),
+        )
+
+    def _scale(
+        self, capture: Capture, um_per_px: float | None, field_width_mm: float | None, scale: Scale | None
+    ) -> Scale | None:
+        given = [value for value in (um_per_px, field_width_mm, scale) if value is not None]
+        place = capture.file or "capture"
+        if len(given) > 1:
+            message = "has its scale given more than once"
+            raise InputError(Problem(place, message, "Give one of um_per_px, field_width_mm and scale."))
+        if not given and self.spec.um_per_px is not None:
+            message = "has no scale, which this model needs to know sizes and densities"
+            remedy = "Give the micrometres per pixel or the width of the field in mm."
+            raise InputError(Problem(place, message, remedy))
+        if um_per_px is not None:
+            return Scale(um_per_px, "option")
+        if field_width_mm is not None:
+            return Scale.from_field_width(field_width_mm, capture.width)
+        return scale
+
+    def _refusal(self, channel: SignSpec, scale: Scale | None, preparation: str) -> str | None:
+        prepared = refused_by_preparation(channel.sign, preparation)
+        if prepared or scale is None:
+            return prepared
+        trained = self.spec.training_um_per_px
+        if trained and not trained[0] / RANGE_SLACK <= scale.um_per_px <= trained[1] * RANGE_SLACK:
+            return f"{scale.um_per_px:.3g} µm per px; the model was trained for {trained[0]:.3g} to {trained[1]:.3g}"
+        return channel.sign.too_coarse(scale.um_per_px)
+
+    def _canonical_size(self, capture: Capture, scale: Scale | None) -> tuple[int, int]:
+        size = (capture.width, capture.height)
+        if self.spec.um_per_px is None:
+            factor = (self.spec.long_side_px or max(size)) / max(size)
+            wanted = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+        else:
+            um_per_px = scale.um_per_px if scale else self.spec.um_per_px
+            wanted = size_at(size, um_per_px, self.spec.um_per_px)
+        if wanted[0] * wanted[1] > MAX_CANONICAL_PX:
+            um = scale.um_per_px if scale else 0.0
+            message = f"would show {size[0] * um / 1e4:.0f}×{size[1] * um / 1e4:.0f} cm of scalp at {um:g} µm per px"
+            raise InputError(Problem(capture.file or "capture", message, "Check the scale."))
+        return wanted
+
+    def _objects(
+        self, found: Detections, from_px: tuple[int, int], to_px: tuple[int, int], refusals: list[str | None]
+    ) -> tuple[MarkedObject, ...]:
+        points = map_points(found.xy, from_px, to_px)
+        has_shaft = self.spec.um_per_px is not None and found.shaft.shape[1] == 5
+        tips = map_points(_tips(found, self.spec.um_per_px or 1.0), from_px, to_px) if has_shaft else points
+        widths = np.exp(np.clip(found.shaft[:, 3:], *TIP_LOG_RANGE)) if has_shaft else np.zeros((len(found), 2))
+        objects: list[MarkedObject] = []
+        for i in range(len(found)):
+            if refusals[found.sign[i]]:
+                continue
+            sign = self.spec.signs[found.sign[i]].sign
+            shaft = has_shaft and not {sign.name, sign.parent} & DOTS
+            objects.append(
+                MarkedObject(
+                    id=str(len(objects) + 1),
+                    sign=sign.name,
+                    x=round(float(points[i, 0]), 2),
+                    y=round(float(points[i, 1]), 2),
+                    tip_x=round(float(tips[i, 0]), 2) if shaft else None,
+                    tip_y=round(float(tips[i, 1]), 2) if shaft else None,
+                    root_width_um=round(float(widths[i, 0]), 1) if shaft else None,
+                    tip_width_um=round(float(widths[i, 1]), 1) if shaft else None,
+                    score=round(float(found.score[i]), 4),
+                )
+            )
+        return tuple(objects)
+
+
+def _tips(found: Detections, um_per_px: float) -> NDArray[np.float64]:
+    direction = found.shaft[:, :2] / np.maximum(np.hypot(found.shaft[:, 0], found.shaft[:, 1]), 1e-6)[:, None]
+    length_px = np.exp(np.clip(found.shaft[:, 2], *TIP_LOG_RANGE)) / um_per_px
+    return np.asarray(found.xy + direction * length_px[:, None], np.float64)
+
+
+def _counted(channel: SignSpec, objects: tuple[MarkedObject, ...], area_cm2: float | None) -> SignReading:
+    scores = [mark.score or 0.0 for mark in objects if mark.sign == channel.sign.name]
+    return SignReading(
+        "counted",
+        count=len(scores),
+        estimate=estimate(channel, len(scores), area_cm2),
+        density_per_cm2=len(scores) / area_cm2 if area_cm2 else None,
+        # The chance that at least one of the marks is real, were they independent and their scores probabilities.
+        presence=1.0 - math.prod(1.0 - score for score in scores),
+    )
+
+
+def estimate(channel: SignSpec, count: int, area_cm2: float | None) -> float | None:
+    """The true number behind a count: (count − false positives per cm² × area) / recall, not below 0.
+
+    None where the model's recall or false positives were not measured, recall is 0, or the area is unknown.
+    """
+    if area_cm2 is None or not channel.recall or channel.false_positives_per_cm2 is None:
+        return None
+    return max(0.0, (count - channel.false_positives_per_cm2 * area_cm2) / channel.recall)
+
+
+def _warnings(objects: tuple[MarkedObject, ...], *, calibrated: bool) -> tuple[str, ...]:
+    warnings = []
+    if not calibrated:
+        warnings.append("this model was trained without scales: counts per capture only, no density")
+    widths = [mark.root_width_um for mark in objects if mark.sign == "terminal_hair" and mark.root_width_um is not None]
+    if warning := scale_warning(widths):
+        warnings.append(warning)
+    return tuple(warnings)
