@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from trichotrack.synth.priors import CameraPriors
 from trichotrack.synth.scalp import Floats, log_within, within
-from trichotrack.synth.view import Image, View, blurred
+from trichotrack.synth.skin import Relief
+from trichotrack.synth.view import Image, View, blurred, enlarged
 
 CLEAR_OF_ROOTS_UM = 170.0
 """Nothing opaque lies nearer to a root than this, beside its own size: a hidden root must not be labelled."""
@@ -63,9 +64,9 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
         light=np.array([np.cos(angle), np.sin(angle)]),
         shadow=float(rng.uniform(0.05, 0.4)),
         haze=within(rng, priors.haze),
-        haze_colour=np.array([rng.uniform(0.70, 0.9), rng.uniform(0.78, 0.92), rng.uniform(0.9, 1.0)]),
+        haze_colour=_haze_colour(rng),
         glint=within(rng, priors.glint),
-        glint_share=float(rng.uniform(1.1, 2.1)),
+        glint_share=float(rng.uniform(0.8, 1.7)),
         defocus_um=within(rng, priors.defocus_um) * float(rng.random() ** 0.5),
         depth_um=within(rng, priors.depth_defocus_um),
         tilt=rng.uniform(-0.5, 0.5, 2),
@@ -84,12 +85,18 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
     )
 
 
+def _haze_colour(rng: np.random.Generator) -> Floats:
+    """White to bluish, as the ring light is."""
+    grey = rng.uniform(0.72, 0.9)
+    return np.array([grey * rng.uniform(0.93, 1.0), grey, min(1.0, grey * rng.uniform(1.0, 1.16))])
+
+
 def _draw_blobs(rng: np.random.Generator, priors: CameraPriors) -> tuple[Blob, ...]:
     blobs = []
     counts = {
         "flake": int(rng.integers(1, 16)) * int(rng.random() < 0.5),
         "bubble": int(rng.integers(0, priors.bubbles + 1)) * int(rng.random() < 0.33),
-        "glare": int(rng.integers(0, priors.glare_blobs + 1)),
+        "glare": int(rng.integers(0, priors.glare_blobs + 1)) * int(rng.random() < 0.5),
     }
     sizes = {"flake": (30.0, 210.0), "bubble": (50.0, 380.0), "glare": (30.0, 200.0)}
     for kind, count in counts.items():
@@ -100,30 +107,36 @@ def _draw_blobs(rng: np.random.Generator, priors: CameraPriors) -> tuple[Blob, .
     return tuple(blobs)
 
 
-def paint_surface(image: Image, relief: Image, view: View, camera: Camera, roots_px: Floats) -> Image:
+def paint_surface(image: Image, relief: Relief, view: View, camera: Camera, roots_px: Floats) -> Image:
     """Skin (H, W, 3) under its sheen, with scale, bubbles and glare that keep clear of roots_px (N, 2)."""
     rng = np.random.default_rng(camera.seed)
-    width, height = view.size_px
-    small = (max(2, width // 64), max(2, height // 64))
-    patch = cv2.resize(
-        rng.standard_normal(small[::-1], dtype=np.float32), (width, height), interpolation=cv2.INTER_CUBIC
-    )
-    coarse = cv2.resize(rng.standard_normal((4, 5), dtype=np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    slope = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3) * np.float32(camera.light[0])
-    slope += cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3) * np.float32(camera.light[1])
-    slope *= np.float32(0.35)
-    where = np.clip(0.45 + 0.35 * coarse + 0.25 * patch, 0, 1)
-    haze = where * np.clip(0.55 + 0.22 * relief + 0.25 * slope, 0, 1.2) * np.float32(camera.haze)
-    fine = slope + 0.5 * relief + 0.35 * rng.standard_normal(view.shape, dtype=np.float32)
-    glint = np.clip(fine - np.float32(camera.glint_share), 0, 1) * (0.25 + where) * np.float32(camera.glint)
-    sheen = np.clip(haze * 0.75 + glint, 0, 0.95)[..., None]
-    image = image + sheen * (camera.haze_colour.astype(np.float32) - image)
+    coarse = view.coarser(4)
+    patch = _cloud(rng, coarse, 2600.0) + 0.8 * _cloud(rng, coarse, 800.0) + 0.45 * _cloud(rng, coarse, 220.0)
+    where = enlarged(np.clip(np.float32(camera.haze - 0.5) + 0.38 * patch, 0, 1), 4, view)
+    # Where little light is mirrored, the deeper and yellower layers show.
+    tint = np.array([0.01, 0.0, -0.035], np.float32) * np.clip(-patch, 0, 1.5)[..., None] * np.float32(camera.haze)
+    slope = cv2.Sobel(relief.furrows, cv2.CV_32F, 1, 0, ksize=3) * np.float32(camera.light[0])
+    slope += cv2.Sobel(relief.furrows, cv2.CV_32F, 0, 1, ksize=3) * np.float32(camera.light[1])
+    texture = relief.fine + np.float32(0.5) * slope
+    haze = where * np.clip(0.62 + 0.2 * texture - 0.3 * relief.furrows, 0.1, 1.3)
+    glint = np.clip(texture - np.float32(camera.glint_share), 0, 1.5) * (0.12 + where) * np.float32(camera.glint)
+    sheen = np.clip(0.85 * haze + glint, 0, 0.95)[..., None]
+    image = image + enlarged(tint, 4, view)
+    image += sheen * (camera.haze_colour.astype(np.float32) - image)
     for blob in camera.blobs:
         xy = np.array(blob.place) * view.size_px
         clear = view.span_px(blob.radius_um * 1.4 + CLEAR_OF_ROOTS_UM)
         if not len(roots_px) or np.hypot(*(roots_px - xy).T).min() > clear:
             _paint_blob(image, blob, xy, view)
-    return image
+    return np.asarray(image)
+
+
+def _cloud(rng: np.random.Generator, view: View, cell_um: float) -> Image:
+    """Smooth noise (H, W) of about unit variance, fixed to the image: light, not skin."""
+    width, height = view.size_px
+    cells = [max(2, int(np.ceil(view.um_per_px * side / cell_um)) + 1) for side in (height, width)]
+    lattice = rng.standard_normal(cells, dtype=np.float32)
+    return np.asarray(cv2.resize(lattice, (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(1.2))
 
 
 def _paint_blob(image: Image, blob: Blob, xy: Floats, view: View) -> None:
@@ -137,10 +150,14 @@ def _paint_blob(image: Image, blob: Blob, xy: Floats, view: View) -> None:
         return
     mask = np.zeros(region.shape[:2], np.uint8)
     centre = xy - np.array([left, top])
-    angle = np.linspace(0, 2 * np.pi, 19)[:-1]
+    angle = np.linspace(0, 2 * np.pi, 33)[:-1]
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    rough = 0.28 if blob.kind == "flake" else 0.02 if blob.kind == "bubble" else 0.22
-    outline = centre + ring * (radius * np.clip(1 + rng.normal(0, rough, len(angle)), 0.4, 1.8))[:, None]
+    rough = {"flake": 0.30, "bubble": 0.03, "glare": 0.25}[blob.kind]
+    waves = sum(rng.normal(0, rough / k) * np.cos(k * angle + rng.uniform(0, 6.28)) for k in (2, 3, 4, 5, 7))
+    squash = np.array([1.0, 1.0 if blob.kind == "bubble" else rng.uniform(0.45, 1.0)])
+    spin = rng.uniform(0, np.pi)
+    turn = np.array([[np.cos(spin), -np.sin(spin)], [np.sin(spin), np.cos(spin)]])
+    outline = centre + (ring * (radius * np.clip(1 + waves, 0.35, 1.8))[:, None] * squash) @ turn.T
     points = [np.round(outline * 16).astype(np.int32)]
     if blob.kind == "bubble":
         thick = max(1, round(radius * 0.12))
@@ -159,7 +176,7 @@ def _paint_blob(image: Image, blob: Blob, xy: Floats, view: View) -> None:
         colour, soft = np.array(tint, np.float32), max(0.5, radius * (0.06 if blob.kind == "flake" else 0.45))
     cover = blurred(mask.astype(np.float32) / np.float32(255), soft)[..., None] * np.float32(blob.strength)
     if blob.kind == "flake":
-        grain = rng.uniform(0.35, 1.0, (6, 6)).astype(np.float32)
+        grain = rng.uniform(0.1, 1.0, (7, 7)).astype(np.float32)
         size = (region.shape[1], region.shape[0])
         cover = cover * cv2.resize(grain, size, interpolation=cv2.INTER_CUBIC)[..., None]
     region += np.clip(cover, 0, 1) * (colour - region)
@@ -195,8 +212,9 @@ def expose(image: Image, view: View, camera: Camera) -> NDArray[np.uint8]:
     pixels = (np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     if camera.jpeg_quality is None:
         return pixels
-    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, camera.jpeg_quality])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    _, packed = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, camera.jpeg_quality])
+    unpacked = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(unpacked[..., ::-1])
 
 
 def _chromatic(image: Image, amount_px: float) -> Image:
@@ -216,8 +234,10 @@ def _chromatic(image: Image, amount_px: float) -> Image:
 
 
 def _sensor_noise(rng: np.random.Generator, image: Image, amount: float) -> Image:
-    """Noise that grows with the root of brightness, part of it common to the three colours."""
-    grain = rng.standard_normal(image.shape, dtype=np.float32)
-    common = rng.standard_normal((*image.shape[:2], 1), dtype=np.float32)
-    scale = np.float32(amount) * np.sqrt(np.clip(image, 0.04, 1) / np.float32(0.5))
-    return np.asarray(scale * (np.float32(0.6) * grain + np.float32(0.8) * common))
+    """Noise that grows with the root of brightness; the noise of colour is coarser, as demosaicing leaves it."""
+    height, width = image.shape[:2]
+    common = rng.standard_normal((height, width, 1), dtype=np.float32)
+    colour = rng.standard_normal((-(-height // 2), -(-width // 2), 3), dtype=np.float32)
+    colour = cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR)
+    scale = np.float32(amount) * np.sqrt(np.clip(image, 0.04, 1) * np.float32(2.0))
+    return np.asarray(scale * (common + np.float32(0.7) * colour))

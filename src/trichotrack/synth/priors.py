@@ -53,7 +53,7 @@ class ScalpPriors:
     """Length of clipped hair, as on real 70x captures."""
     clipped_chance: float = 0.0
     """Chance of a clipped preparation: there black dots and broken hairs are not told, so none are drawn."""
-    lying_hairs_per_cm2: Range = (0.0, 45.0)
+    lying_hairs_per_cm2: Range = (0.0, 30.0)
     """Long hairs crossing the field whose root is elsewhere. Assumed."""
     fragments_per_cm2: Range = (0.0, 40.0)
     """Cut pieces of hair lying on the skin, as on real captures. Half of all captures have none."""
@@ -67,13 +67,13 @@ class SkinPriors:
 
     melanin: Range = (0.0, 1.0)
     """From light to dark skin, squared so that dark is rarer. Assumed."""
-    erythema: Range = (0.0, 0.35)
+    erythema: Range = (0.0, 0.3)
     """Redness. Assumed."""
     hair_melanin: tuple[float, ...] = (0.42, 0.26, 0.16, 0.08, 0.08)
     """Chance of black, dark brown, brown, light (blond or red) and grey hair. Assumed."""
     subsurface_um: Range = (120.0, 520.0)
     """How far a shaft is seen through the skin behind its root: bluish, as on real captures."""
-    furrow_um: Range = (110.0, 420.0)
+    furrow_um: Range = (90.0, 380.0)
     """Mesh of the skin's furrows. Read off real captures."""
     furrow_depth: Range = (0.0, 1.0)
     """Contrast of the furrows, of what the renderer can draw."""
@@ -101,18 +101,18 @@ class CameraPriors:
     """Blur where the scalp or a raised hair leaves the plane of focus, standard deviation."""
     optics_px: Range = (0.45, 0.95)
     """Blur of lens and demosaicing, standard deviation in px."""
-    red_gain: Range = (0.84, 1.12)
-    blue_gain: Range = (0.78, 1.22)
+    red_gain: Range = (0.90, 1.10)
+    blue_gain: Range = (0.84, 1.3)
     """White balance from yellowish to bluish, as on real captures."""
-    exposure: Range = (0.72, 1.12)
+    exposure: Range = (0.8, 1.25)
     """Factor on brightness."""
     vignette: Range = (0.0, 0.38)
     """Loss in the corner. Assumed."""
-    haze: Range = (0.05, 0.75)
+    haze: Range = (0.1, 0.95)
     """Surface reflection (unpolarised or dry contact), bluish white and patchy, as on real captures."""
-    glint: Range = (0.0, 0.8)
+    glint: Range = (0.0, 0.45)
     """Strength of the fine glints of wet or oily skin."""
-    noise: Range = (0.003, 0.028)
+    noise: Range = (0.002, 0.018)
     """Sensor noise, standard deviation of full scale at mid-grey. Assumed."""
     sharpening: Range = (0.0, 0.9)
     """Unsharp mask of the device. Assumed; half of captures have none."""

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trichotrack.synth.camera import draw_camera, expose, paint_surface, with_depth
+from trichotrack.synth.draw import draw_scalp
 from trichotrack.synth.priors import CameraPriors, Priors
-from trichotrack.synth.scalp import Floats, Scalp, Structure, draw_scalp
+from trichotrack.synth.scalp import Floats, Scalp, Structure
 from trichotrack.synth.shafts import height_map, order, paint_shafts, root_veil, seen_share, subsurface
 from trichotrack.synth.skin import paint_skin
 from trichotrack.synth.view import Image, Pose, View, blurred
@@ -91,7 +92,9 @@ def photograph(
     roots = np.array([[item.x, item.y] for item in objects]).reshape(-1, 2)
     image = paint_surface(image, relief, view, camera, roots)
     bare = 1.0 - root_veil(shown, view)
-    image = np.asarray(image * (1.0 - layer.cover * bare)[..., None] + layer.colour * bare[..., None])
+    speck = np.float32(0.022) * relief.fine * layer.cover
+    shafts = np.clip(layer.colour + speck[..., None], 0, 1)
+    image = np.asarray(image * (1.0 - layer.cover * bare)[..., None] + shafts * bare[..., None])
     image = with_depth(image, height_map(shown, view), view, camera)
     preparation = "clipped" if scalp.clipped else "none"
     return SyntheticCapture(expose(image, view, camera), um_per_px, tuple(objects), preparation)

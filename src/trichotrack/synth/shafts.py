@@ -39,11 +39,11 @@ def paint_shafts(structures: list[Structure], view: View, light: Floats) -> Laye
     return Layer(layer[..., :3], layer[..., 3])
 
 
-def _fill(canvas: NDArray[np.uint8], outline_px: Floats, fine: int, colour: Floats, opacity: float) -> None:
-    points = np.round((outline_px * fine - 0.5) * 2**SUBPIXEL_BITS).astype(np.int32)
+def _fill(canvas: NDArray[np.uint8], outlines_px: list[Floats], fine: int, colour: Floats, opacity: float) -> None:
+    points = [np.round((outline * fine - 0.5) * 2**SUBPIXEL_BITS).astype(np.int32) for outline in outlines_px]
     rgb = np.clip(colour, 0, 1) * opacity * 255
     value = (float(rgb[0]), float(rgb[1]), float(rgb[2]), opacity * 255)
-    cv2.fillPoly(canvas, [points], value, lineType=cv2.LINE_8, shift=SUBPIXEL_BITS)
+    cv2.fillPoly(canvas, points, value, lineType=cv2.LINE_8, shift=SUBPIXEL_BITS)
 
 
 def _paint_dot(canvas: NDArray[np.uint8], dot: Structure, view: View, fine: int) -> None:
@@ -55,47 +55,54 @@ def _paint_dot(canvas: NDArray[np.uint8], dot: Structure, view: View, fine: int)
     centre = view.px(dot.path_um)[0]
     colour = np.array(dot.colour)
     edge = max(0.2, radius - EDGE_PX / fine)
-    _fill(canvas, centre + ring * (edge * wobble)[:, None], fine, colour * 1.15 + 0.03, dot.opacity)
+    _fill(canvas, [centre + ring * (edge * wobble)[:, None]], fine, colour * 1.15 + 0.03, dot.opacity)
     inner = centre + rng.normal(0, 0.12, 2) * radius
-    _fill(canvas, inner + 0.65 * ring * (edge * wobble)[:, None], fine, colour, dot.opacity)
+    _fill(canvas, [inner + 0.65 * ring * (edge * wobble)[:, None]], fine, colour, dot.opacity)
     if rng.random() < 0.3:
         glint = centre + rng.normal(0, 0.3, 2) * radius
-        _fill(canvas, glint + 0.16 * edge * ring, fine, colour + rng.uniform(0.1, 0.5), dot.opacity)
+        _fill(canvas, [glint + 0.16 * edge * ring], fine, colour + rng.uniform(0.1, 0.5), dot.opacity)
 
 
 def _paint_shaft(canvas: NDArray[np.uint8], hair: Structure, view: View, fine: int, light: Floats) -> None:
     path = view.px(hair.path_um)
     reach = view.span_px(float(hair.width_um.max())) + 2
-    if (path.max(axis=0) < -reach).any() or (path.min(axis=0) > np.array(view.size_px) + reach).any():
+    near = np.flatnonzero(view.near(path, reach))
+    if not near.size:
         return
     rng = np.random.default_rng(hair.seed)
-    half = np.maximum(hair.width_um / view.um_per_px / 2 - EDGE_PX / fine, 0.05)
+    end = _end_profile(rng, hair.end)
+    drawn = slice(max(near[0] - 3, 0), near[-1] + 4)
+    path = path[drawn]
+    half = np.maximum(hair.width_um[drawn] / view.um_per_px / 2 - EDGE_PX / fine, 0.05)
     tangent = np.gradient(path, axis=0)
-    tangent /= np.maximum(np.hypot(*tangent.T)[:, None], 1e-9)
+    tangent /= np.maximum(np.hypot(tangent[:, 0], tangent[:, 1])[:, None], 1e-9)
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
     colour = np.array(hair.colour)
-    end = _end_profile(rng, hair.end)
-    shade = rng.uniform(0.6, 0.9)
-    _fill(canvas, _strip(path, normal, tangent, half, 0.0, 1.0, end), fine, colour * shade, hair.opacity)
+    edge = colour * rng.uniform(0.6, 0.9)
+    _fill(canvas, [_strip(path, normal, tangent, half, 1.0, end)], fine, edge, hair.opacity)
     if half.max() * fine < 2.0:
         return
-    _fill(canvas, _strip(path, normal, tangent, half, 0.0, 0.68, end), fine, colour, hair.opacity)
+    _fill(canvas, [_strip(path, normal, tangent, half, 0.68, end)], fine, colour, hair.opacity)
     side = float(np.sign(normal.mean(axis=0) @ light) or 1.0)
     gloss = np.clip(colour + rng.uniform(0.02, 0.32) * np.array([0.92, 0.97, 1.05]), 0, 1)
     offset = side * rng.uniform(0.05, 0.5)
-    for first, last in _pieces(rng, len(path)):
-        piece = slice(first, last)
-        streak = _strip(path[piece], normal[piece], tangent[piece], half[piece], offset, rng.uniform(0.08, 0.2), None)
-        _fill(canvas, streak, fine, gloss, hair.opacity)
+    streaks = []
+    for piece in _pieces(rng, len(path)):
+        # A highlight fades in and out: its width does, which is the same at this size.
+        lens = rng.uniform(0.05, 0.17) * np.sin(np.linspace(0.05, 3.09, len(path[piece])))
+        middle = path[piece] + normal[piece] * (half[piece] * offset)[:, None]
+        streaks.append(_strip(middle, normal[piece], tangent[piece], half[piece] * lens, 1.0, None))
+    if streaks:
+        _fill(canvas, streaks, fine, gloss, hair.opacity)
 
 
-def _pieces(rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
+def _pieces(rng: np.random.Generator, count: int) -> list[slice]:
     """Stretches of the shaft that carry a highlight."""
     pieces = []
     at = int(rng.integers(0, 3))
     while at < count - 2:
         last = at + int(rng.integers(3, 14))
-        pieces.append((at, min(last, count)))
+        pieces.append(slice(at, min(last, count)))
         at = last + int(rng.integers(0, 7))
     return pieces
 
@@ -115,17 +122,14 @@ def _end_profile(rng: np.random.Generator, end: str) -> Floats:
     return np.stack([across, along - along.mean()], axis=1)
 
 
-def _strip(
-    path: Floats, normal: Floats, tangent: Floats, half: Floats, offset: float, share: float, end: Floats | None
-) -> Floats:
-    """Outline (N, 2) of a band along the path: centred offset half-widths to its side, share of its half-width wide."""
-    middle = path + normal * (half * offset)[:, None]
-    left = middle + normal * (half * share)[:, None]
-    right = middle - normal * (half * share)[:, None]
+def _strip(path: Floats, normal: Floats, tangent: Floats, half: Floats, share: float, end: Floats | None) -> Floats:
+    """Outline (N, 2) of a band along the path, share of its half-width to each side, and the profile of its end."""
+    left = path + normal * (half * share)[:, None]
+    right = path - normal * (half * share)[:, None]
     if end is None:
         return np.concatenate([left, right[::-1]])
     across, along = end[:, :1] * share, end[:, 1:] * share
-    tip = middle[-1] + half[-1] * (across * normal[-1] + along * tangent[-1])
+    tip = path[-1] + half[-1] * (across * normal[-1] + along * tangent[-1])
     return np.concatenate([left[:-1], tip, right[-2::-1]])
 
 
@@ -136,18 +140,16 @@ def subsurface(structures: list[Structure], view: View) -> Image:
     for hair in structures:
         if hair.subsurface_um <= 0 or len(hair.path_um) < 2:
             continue
-        back = hair.path_um[0] - hair.path_um[min(2, len(hair.path_um) - 1)]
-        back = back / max(float(np.hypot(*back)), 1e-9)
+        back = -hair.heading_um()
         darkness = hair.opacity * (1.0 - 0.7 * float(np.mean(hair.colour)))
         # The deeper, the paler and the wider: drawn from the far end, so that the near end stays dark.
-        for share in np.linspace(1, 0, 7):
-            place = view.px((hair.path_um[0] + back * hair.subsurface_um * share)[None])[0] / 2
-            before = view.px((hair.path_um[0] + back * hair.subsurface_um * (share - 1 / 7))[None])[0] / 2
-            thick = max(1, round(view.span_px(hair.width_root_um * (0.9 + 0.9 * share)) / 2))
-            ends = np.round(np.stack([place, before]) * 16).astype(int)
-            value = int(255 * darkness * (1 - share) ** 0.8)
-            cv2.line(small, tuple(ends[0]), tuple(ends[1]), value, thick, cv2.LINE_AA, 4)
-    soft = blurred(small.astype(np.float32) * np.float32(1 / 255), view.span_px(26.0) / 2)
+        for share in np.linspace(1, -0.15, 8):
+            ends_um = hair.path_um[0] + hair.subsurface_um * np.array([[share], [share - 0.17]]) * back
+            ends = np.round(view.px(ends_um) * 8 - 8).astype(int).tolist()
+            thick = max(1, round(view.span_px(hair.width_root_um * (0.9 + 1.4 * max(share, 0.0))) / 2))
+            value = int(255 * darkness * min(1.0, 1.0 - share) ** 0.8)
+            cv2.line(small, ends[0], ends[1], value, thick, cv2.LINE_AA, 4)
+    soft = blurred(small.astype(np.float32) * np.float32(1 / 255), view.span_px(32.0) / 2)
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
@@ -157,12 +159,16 @@ def root_veil(structures: list[Structure], view: View) -> Image:
     for hair in structures:
         if hair.veil <= 0 or hair.sign is None:
             continue
-        x, y = view.px(hair.path_um[:1])[0]
-        radius = view.span_px(0.35 * hair.width_root_um + 8.0)
-        found = bump(veil.shape, (float(x), float(y)), (radius, radius))
+        across = view.span_px(0.45 * hair.width_root_um + 10.0)
+        along = across + view.span_px(45.0 * hair.veil)
+        ahead = hair.heading_um()
+        # Centred behind the root: at the root itself the shaft is half seen, which is where a reader puts it.
+        x, y = view.px(hair.path_um[:1] - 0.75 * along * view.um_per_px * ahead)[0]
+        angle = float(np.arctan2(*(view.to_px[:, :2] @ ahead)[::-1]))
+        found = bump(veil.shape, (float(x), float(y)), (along, across), angle=angle, flat=3.0)
         if found is not None:
             region, cover = found
-            veil[region] = np.maximum(veil[region], np.float32(0.9 * min(hair.veil, 1.0)) * cover)
+            veil[region] = np.maximum(veil[region], np.float32(min(0.35 + 0.65 * hair.veil, 1.0)) * cover)
     return veil
 
 
@@ -174,16 +180,15 @@ def height_map(structures: list[Structure], view: View) -> Image:
     for hair in structures:
         if hair.lift <= 0.05 or len(hair.path_um) < 2:
             continue
-        path = view.px(hair.path_um) / coarse
+        path = view.px(hair.path_um)
         along = np.linspace(0, hair.length_um, len(path))
         rise = hair.lift * (1 - np.exp(-along / 1800.0))
         thick = max(2, round(view.span_px(2.0 * float(hair.width_um.max()) + 60.0) / coarse))
-        reach = np.array([width, height]) / coarse + thick
-        near = np.logical_and(path > -thick, path < reach).all(axis=1).tolist()
-        points = np.round(path * 16).astype(int).tolist()
+        near = view.near(path, thick * coarse)
+        points = np.round(path * 16 / coarse).astype(int).tolist()
         for i in range(0, len(path) - 1, 3):
             j = min(i + 3, len(path) - 1)
-            if near[i] or near[j]:
+            if near[[i, j]].any():
                 cv2.line(small, points[i], points[j], float(rise[i]), thick, cv2.LINE_8, 4)
     soft = blurred(small, view.span_px(60.0) / coarse)
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
@@ -207,7 +212,7 @@ def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
         tangent = np.gradient(centre, axis=0)
         normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
         normal /= np.maximum(np.hypot(*normal.T)[:, None], 1e-9)
-        outline = _strip(centre, normal, tangent, half, 0.0, 1.0, None)
+        outline = _strip(centre, normal, tangent, half, 1.0, None)
         cv2.fillPoly(owner, [np.round((outline - 0.5) * 16).astype(np.int32)], index, cv2.LINE_8, 4)
     share = np.zeros(len(structures))
     for index, structure in enumerate(structures):

@@ -2,49 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from trichotrack.synth.scalp import Scalp
-from trichotrack.synth.view import Image, View, blurred, bump, noise
+from trichotrack.synth.view import Image, View, blurred, bump, enlarged, noise
 
 RED = np.array([0.35, 1.0, 0.85], np.float32)
 BROWN = np.array([0.55, 0.85, 1.0], np.float32)
 
 
-def paint_skin(scalp: Scalp, view: View) -> tuple[Image, Image]:
-    """The skin without hair or sheen (H, W, 3), and its relief (H, W), about -1 to 1, for the sheen."""
+@dataclass(frozen=True)
+class Relief:
+    """Of the surface, (H, W) each: furrows 0 to 1, and fine, the grain of about unit variance that the sheen shows."""
+
+    furrows: Image
+    fine: Image
+
+
+def paint_skin(scalp: Scalp, view: View) -> tuple[Image, Relief]:
+    """The skin (H, W, 3) without hair or sheen, and its relief."""
     rng = np.random.default_rng(scalp.skin.seed)
-    skin, radius = scalp.skin, scalp.radius_um
-    image = np.empty((*view.shape, 3), np.float32)
-    image[:] = np.array(skin.colour, np.float32)
-    mottle = np.float32(0.035 * skin.mottle)
-    redness = noise(rng, view, radius, 900.0) + 0.6 * noise(rng, view, radius, 260.0)
-    brown = noise(rng, view, radius, 1500.0) + 0.5 * noise(rng, view, radius, 180.0)
-    image -= (mottle * redness)[..., None] * RED
-    image -= (mottle * brown)[..., None] * BROWN
+    skin = scalp.skin
+    image = _tone(rng, scalp, view)
     relief = _relief(rng, scalp, view)
-    image *= (1.0 + np.float32(0.05 + 0.06 * skin.furrow_depth) * relief)[..., None]
+    shade = np.float32(0.10 * skin.furrow_depth) * relief.furrows - np.float32(0.006 + 0.012 * skin.grain) * relief.fine
+    image *= (1.0 - shade)[..., None]
     _paint_vessels(image, scalp, view)
     _paint_marks(image, scalp, view)
     return np.clip(image, 0.01, 1.0), relief
 
 
-def _relief(rng: np.random.Generator, scalp: Scalp, view: View) -> Image:
+def _tone(rng: np.random.Generator, scalp: Scalp, view: View) -> Image:
+    """Colour (H, W, 3) of even skin: its tone, mottled red and brown. Painted coarsely, as nothing in it is fine."""
     skin, radius = scalp.skin, scalp.radius_um
-    relief = np.zeros(view.shape, np.float32)
-    for share, turn in ((1.0, 0.0), (0.8, 1.1), (0.45, 2.0)):
-        mesh = noise(
-            rng, view, radius, skin.furrow_um * share, stretch=skin.furrow_stretch, angle=skin.furrow_angle + turn
+    coarse = view.coarser(4)
+    redness = noise(rng, coarse, radius, 900.0) + 0.6 * noise(rng, coarse, radius, 260.0)
+    brown = noise(rng, coarse, radius, 1500.0) + 0.5 * noise(rng, coarse, radius, 180.0)
+    mottle = redness[..., None] * RED + brown[..., None] * BROWN
+    tone = np.array(skin.colour, np.float32) - np.float32(0.035 * skin.mottle) * mottle
+    return enlarged(np.asarray(tone, np.float32), 4, view)
+
+
+def _relief(rng: np.random.Generator, scalp: Scalp, view: View) -> Relief:
+    skin, radius = scalp.skin, scalp.radius_um
+    furrows = np.zeros(view.shape, np.float32)
+    across_um = view.um_across()
+    for share, turn, width in ((1.0, 0.0, 0.10), (0.8, 1.15, 0.12), (0.55, 2.2, 0.16)):
+        angle = skin.furrow_angle + turn
+        spacing = skin.furrow_um * share
+        # Sets of nearly parallel creases that cross: the rhombic mesh of skin. They wander, fade and return.
+        wander = noise(rng, view, radius, 2.5 * spacing, stretch=skin.furrow_stretch, angle=angle)
+        wander += 0.35 * noise(rng, view, radius, 0.8 * spacing)
+        phase = np.float32(1 / spacing) * (
+            np.float32(np.cos(angle)) * across_um[1] - np.float32(np.sin(angle)) * across_um[0]
         )
-        # Furrows run where smooth noise changes sign: a mesh of winding lines.
-        relief -= np.float32(0.9 * skin.furrow_depth) * np.exp(-((mesh / np.float32(0.16)) ** 2))
-    for cell, amount in ((70.0, 0.35), (32.0, 0.4), (15.0, 0.45)):
+        phase += np.float32(0.3) * wander
+        ridge = phase - np.round(phase)
+        line = np.exp(-((ridge * np.float32(1 / width)) ** 2))
+        depth = np.clip(0.45 + 0.55 * noise(rng, view, radius, 1.6 * spacing, stretch=2.0, angle=angle), 0, 1.2)
+        np.maximum(furrows, line * depth, out=furrows)
+    fine = np.zeros(view.shape, np.float32)
+    for cell, amount, long in ((60.0, 0.45, 1.3), (26.0, 0.55, 3.2), (12.0, 0.7, 1.4)):
         if cell > 0.8 * view.um_per_px:
-            relief += np.float32(amount) * noise(
-                rng, view, radius, cell, stretch=1.0 + 0.5 * (skin.furrow_stretch - 1.0), angle=skin.furrow_angle
-            )
-    return relief
+            stretch = 1.0 + (long - 1.0) * (skin.furrow_stretch - 1.0)
+            fine += np.float32(amount) * noise(rng, view, radius, cell, stretch=stretch, angle=skin.furrow_angle)
+    return Relief(furrows, fine)
 
 
 def _paint_vessels(image: Image, scalp: Scalp, view: View) -> None:

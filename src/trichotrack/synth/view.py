@@ -38,6 +38,11 @@ class View:
         offset = centre - linear @ np.array(pose.shift_um)
         return cls(size_px, um_per_px, np.column_stack([linear, offset]))
 
+    def coarser(self, factor: int) -> View:
+        """The same field with pixels factor times as large; the last row and column may reach beyond it."""
+        width, height = (-(-side // factor) for side in self.size_px)
+        return View((width, height), self.um_per_px * factor, self.to_px / factor)
+
     @property
     def shape(self) -> tuple[int, int]:
         return self.size_px[1], self.size_px[0]
@@ -49,6 +54,17 @@ class View:
     def span_px(self, length_um: float) -> float:
         """A length on the scalp, in px."""
         return length_um / self.um_per_px
+
+    def near(self, xy: NDArray[np.float64], reach_px: float) -> NDArray[np.bool_]:
+        """Which points (N, 2) in px lie in the image or within reach_px of it."""
+        return np.asarray(((xy > -reach_px) & (xy < np.array(self.size_px) + reach_px)).all(axis=-1))
+
+    def um_across(self) -> tuple[Image, Image]:
+        """x and y on the scalp (µm) of each pixel centre, (H, W) each."""
+        linear = np.linalg.inv(self.to_px[:, :2]).astype(np.float32)
+        x = np.arange(self.size_px[0], dtype=np.float32)[None] + np.float32(0.5 - self.to_px[0, 2])
+        y = np.arange(self.size_px[1], dtype=np.float32)[:, None] + np.float32(0.5 - self.to_px[1, 2])
+        return linear[0, 0] * x + linear[0, 1] * y, linear[1, 0] * x + linear[1, 1] * y
 
     def holds(self, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which points (N, 2) in px lie in the image."""
@@ -71,24 +87,28 @@ def noise(
     cells = np.array([cell_um * stretch, cell_um])
     count = 2 * np.ceil(radius_um / cells).astype(int) + 4
     lattice = rng.standard_normal((count[1], count[0]), dtype=np.float32)
-    inverse = np.linalg.inv(view.to_px[:, :2])
     spin = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    linear = np.diag(1.0 / cells) @ spin @ inverse
     # Coarse noise is sampled on a coarse grid and enlarged: nobody sees the difference, and it costs a tenth.
-    coarse = 1
-    while cell_um / view.um_per_px / coarse >= 8 and min(view.shape) // coarse >= 32:
-        coarse *= 2
-    offset = count / 2 - linear @ view.to_px[:, 2]
-    step = linear * coarse
-    start = offset + linear @ np.array([0.5, 0.5]) * coarse - 0.5
-    matrix = np.column_stack([step, start])
-    width, height = (-(-side // coarse) for side in view.size_px)
+    factor = 1
+    while cell_um / view.um_per_px / factor >= 6 and min(view.shape) // factor >= 32:
+        factor *= 2
+    coarse = view.coarser(factor)
+    linear = np.diag(1.0 / cells) @ spin @ np.linalg.inv(coarse.to_px[:, :2])
+    # From the centre of a pixel to the lattice, whose own points are at whole numbers.
+    start = count / 2 - linear @ coarse.to_px[:, 2] + linear @ np.array([0.5, 0.5])
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    small = cv2.warpAffine(lattice, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
-    if coarse == 1:
-        return np.asarray(small * np.float32(1.3))
-    full = cv2.resize(small, (width * coarse, height * coarse), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(full[: view.shape[0], : view.shape[1]] * np.float32(1.3))
+    matrix = np.column_stack([linear, start])
+    small = cv2.warpAffine(lattice, matrix, coarse.size_px, flags=flags, borderMode=cv2.BORDER_REFLECT)
+    return enlarged(small * np.float32(1.3), factor, view)
+
+
+def enlarged(image: Image, factor: int, view: View) -> Image:
+    """What was painted in view.coarser(factor), in the pixels of view."""
+    if factor == 1:
+        return image
+    size = (image.shape[1] * factor, image.shape[0] * factor)
+    full = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full[: view.shape[0], : view.shape[1]])
 
 
 def blurred(image: Image, sigma_px: float) -> Image:

@@ -1,0 +1,199 @@
+"""Draws a scalp from priors: where its units lie, which sign each hair shows, and the marks of its skin."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trichotrack.synth.growth import HairGrower, apart, fragments, lying_hairs
+from trichotrack.synth.priors import Priors, ScalpPriors, SkinPriors
+from trichotrack.synth.scalp import (
+    DRAWN_SIGNS,
+    EMPTY,
+    Colour,
+    Floats,
+    Mark,
+    Scalp,
+    Skin,
+    Structure,
+    log_within,
+    triple,
+    within,
+)
+
+
+def draw_scalp(rng: np.random.Generator, radius_um: float, priors: Priors) -> Scalp:
+    """A scalp drawn from priors, known to radius_um around the centre of the field."""
+    skin = draw_skin(rng, priors.skin)
+    clipped = bool(rng.random() < priors.scalp.clipped_chance)
+    hair_colour = draw_hair_colour(rng, priors.skin, skin)
+    grower = HairGrower(rng, priors, skin, hair_colour, clipped=clipped)
+    units = unit_centres(rng, radius_um, within(rng, priors.scalp.units_per_cm2))
+    signs_inside, signs_outside = sign_chances(rng, priors.scalp, clipped=clipped)
+    inside = patch_side(rng, units, radius_um, within(rng, priors.scalp.patch_share))
+    yellow = within(rng, priors.skin.yellow_dot_chance) * float(rng.random() < 0.5)
+    structures: list[Structure] = []
+    marks: list[Mark] = []
+    roots = np.empty((0, 2))
+    for unit, centre in enumerate(units):
+        chances = signs_inside if inside[unit] else signs_outside
+        for root in unit_roots(rng, centre, grower.stream(centre), priors.scalp):
+            if len(roots) and np.hypot(*(roots - root).T).min() < priors.scalp.min_root_distance_um:
+                continue
+            sign = str(rng.choice([*DRAWN_SIGNS, EMPTY], p=chances))
+            marks += follicle_marks(rng, root, sign, skin, priors.skin, yellow)
+            if sign != EMPTY:
+                roots = np.vstack([roots, root])
+                structures.append(grower.grow(sign, root, unit, f"u{unit}h{len(structures)}"))
+    structures += lying_hairs(rng, grower, radius_um)
+    structures += fragments(rng, grower, radius_um)
+    marks += skin_marks(rng, priors.skin, skin, radius_um)
+    return Scalp(
+        radius_um=radius_um,
+        skin=skin,
+        structures=tuple(structures),
+        marks=tuple(marks),
+        vessels=draw_vessels(rng, priors.skin, radius_um),
+        clipped=clipped,
+        hair_colour=hair_colour,
+    )
+
+
+def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
+    melanin = within(rng, priors.melanin) ** 2
+    redness = within(rng, priors.erythema)
+    stops = np.array([[0.74, 0.69, 0.63], [0.66, 0.58, 0.50], [0.51, 0.41, 0.33], [0.31, 0.24, 0.19]])
+    place = melanin * (len(stops) - 1)
+    low = min(int(place), len(stops) - 2)
+    base = stops[low] + (stops[low + 1] - stops[low]) * (place - low)
+    base = base * np.array([1.0, 1.0 - 0.28 * redness, 1.0 - 0.24 * redness]) + rng.normal(0, 0.02, 3)
+    return Skin(
+        colour=triple(base),
+        melanin=melanin,
+        furrow_um=log_within(rng, priors.furrow_um),
+        furrow_depth=within(rng, priors.furrow_depth),
+        furrow_stretch=float(rng.uniform(1.0, 2.6)),
+        furrow_angle=float(rng.uniform(0, np.pi)),
+        mottle=float(rng.uniform(0.3, 1.0)),
+        grain=float(rng.uniform(0.0, 1.0)),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def draw_hair_colour(rng: np.random.Generator, priors: SkinPriors, skin: Skin) -> Colour:
+    palette = np.array(
+        [[0.05, 0.05, 0.06], [0.13, 0.09, 0.06], [0.26, 0.17, 0.10], [0.48, 0.34, 0.20], [0.62, 0.61, 0.60]]
+    )
+    chances = np.array(priors.hair_melanin)
+    # Light hair hardly ever grows on dark skin, but for grey.
+    chances = chances * np.array([1.0, 1.0, 1.0 - 0.7 * skin.melanin, max(0.0, 1.0 - 2.0 * skin.melanin), 1.0])
+    kind = int(rng.choice(len(palette), p=chances / chances.sum()))
+    colour = palette[kind] * rng.uniform(0.8, 1.25) + rng.normal(0, 0.012, 3)
+    return apart(np.clip(colour, 0.02, 0.95), skin, 0.13)
+
+
+def unit_centres(rng: np.random.Generator, radius_um: float, units_per_cm2: float) -> Floats:
+    """(N, 2): a jittered hexagonal grid, so that units keep their distance as on a scalp."""
+    spacing = 1e4 * float(np.sqrt(2.0 / (np.sqrt(3.0) * units_per_cm2)))
+    count = int(np.ceil(radius_um / spacing)) + 1
+    column, row = np.meshgrid(np.arange(-count, count + 1), np.arange(-count, count + 1))
+    x = (column + 0.5 * (row % 2)) * spacing
+    y = row * spacing * np.sqrt(3.0) / 2.0
+    grid = np.stack([x.ravel(), y.ravel()], axis=1) + rng.uniform(-0.5, 0.5, 2) * spacing
+    grid = grid + rng.uniform(-0.32, 0.32, grid.shape) * spacing
+    angle = rng.uniform(0, np.pi)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.asarray(grid[np.hypot(*grid.T) < radius_um] @ turn.T)
+
+
+def unit_roots(rng: np.random.Generator, centre: Floats, stream: float, priors: ScalpPriors) -> Floats:
+    """(1 to 4, 2): the roots of one follicular unit, in a loose row across the stream."""
+    chances = np.array(priors.hairs_per_unit)
+    count = 1 + int(rng.choice(len(chances), p=chances / chances.sum()))
+    across = stream + np.pi / 2 + rng.normal(0, 0.5)
+    step = priors.min_root_distance_um * rng.uniform(1.02, 1.35, count)
+    along = np.concatenate([[0.0], np.cumsum(step[1:])])
+    along = along - along.mean()
+    side = rng.normal(0, 18.0, count)
+    direction = np.array([np.cos(across), np.sin(across)])
+    normal = np.array([-direction[1], direction[0]])
+    return np.asarray(centre + along[:, None] * direction + side[:, None] * normal)
+
+
+def sign_chances(rng: np.random.Generator, priors: ScalpPriors, *, clipped: bool) -> tuple[Floats, Floats]:
+    """Chance of each drawn sign and of an empty follicle, inside the patch and outside it."""
+    inside = rng.dirichlet(np.array(priors.sign_mix))
+    present = rng.random(len(inside)) >= priors.sign_absent
+    present[-1] = True
+    inside = inside * present + np.array([0, 0, 0, 0, 0, 1e-3])
+    outside = np.array([0.02, 0.02, 0.02, 0.10, 0.74, 0.10])
+    if clipped:
+        inside[:3] = outside[:3] = 0.0
+    return inside / inside.sum(), outside / outside.sum()
+
+
+def patch_side(rng: np.random.Generator, units: Floats, radius_um: float, share: float) -> NDArray[np.bool_]:
+    """Which units lie inside the patch: one side of a gently curved edge."""
+    angle = rng.uniform(0, 2 * np.pi)
+    along = units @ np.array([np.cos(angle), np.sin(angle)])
+    across = units @ np.array([-np.sin(angle), np.cos(angle)])
+    edge = (2 * share - 1) * 0.7 * radius_um + rng.uniform(-1, 1) * across**2 / (4 * radius_um)
+    return np.asarray(along + rng.normal(0, 0.06 * radius_um, len(units)) < edge)
+
+
+def follicle_marks(
+    rng: np.random.Generator, root: Floats, sign: str, skin: Skin, priors: SkinPriors, yellow: float
+) -> list[Mark]:
+    """The opening around a root, sometimes filled."""
+    marks = []
+    xy = (float(root[0]), float(root[1]))
+    if rng.random() < (2 * yellow if sign == EMPTY else yellow):
+        tint = np.array(skin.colour) * np.array([1.03, 0.96, rng.uniform(0.66, 0.85)])
+        colour = triple(tint)
+        marks.append(Mark("yellow", xy, within(rng, (150, 250)), colour, within(rng, (0.3, 0.75))))
+    if rng.random() < (priors.empty_opening_chance if sign == EMPTY else 0.8):
+        tint = np.array(skin.colour) * rng.uniform(0.55, 0.85) * np.array([1.0, 0.92, 0.86])
+        colour = triple(tint)
+        strength = within(rng, (0.15, 0.7)) * (1.0 if sign == EMPTY else 0.6)
+        marks.append(Mark("opening", xy, within(rng, (45, 120)), colour, strength))
+    return marks
+
+
+def skin_marks(rng: np.random.Generator, priors: SkinPriors, skin: Skin, radius_um: float) -> list[Mark]:
+    """Freckles and dirt: dark spots that are no black dots."""
+    area = (2 * radius_um / 1e4) ** 2
+    marks = []
+    if rng.random() < 0.4:
+        for _ in range(int(rng.poisson(within(rng, priors.freckles_per_cm2) * area))):
+            tint = np.array(skin.colour) * rng.uniform(0.45, 0.8) * np.array([1.0, 0.88, 0.75])
+            colour = triple(tint)
+            x, y = rng.uniform(-radius_um, radius_um, 2)
+            marks.append(
+                Mark(
+                    "freckle", (float(x), float(y)), log_within(rng, (25, 150)), colour, within(rng, (0.3, 0.8)),
+                    within(rng, (1.0, 1.8)), within(rng, (0, np.pi)),
+                )
+            )  # fmt: skip
+    if rng.random() < 0.5:
+        for _ in range(int(rng.poisson(within(rng, priors.dirt_per_cm2) * area))):
+            colour = (0.1, 0.15, 0.5) if rng.random() < 0.25 else (0.1, 0.09, 0.08)
+            x, y = rng.uniform(-radius_um, radius_um, 2)
+            marks.append(
+                Mark(
+                    "dirt", (float(x), float(y)), log_within(rng, (4, 22)), colour, within(rng, (0.4, 0.95)),
+                    within(rng, (1.0, 2.5)), within(rng, (0, np.pi)),
+                )
+            )  # fmt: skip
+    return marks
+
+
+def draw_vessels(rng: np.random.Generator, priors: SkinPriors, radius_um: float) -> tuple[Floats, ...]:
+    """Thin winding lines, each (N, 2) µm."""
+    area = (2 * radius_um / 1e4) ** 2
+    vessels = []
+    for _ in range(int(rng.poisson(within(rng, priors.vessels_per_cm2) * area * float(rng.random() < 0.7)))):
+        count = int(rng.integers(6, 28))
+        heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.35, count))
+        steps = 40.0 * np.stack([np.cos(heading), np.sin(heading)], axis=1)
+        vessels.append(np.asarray(rng.uniform(-radius_um, radius_um, 2) + np.cumsum(steps, axis=0)))
+    return tuple(vessels)
