@@ -174,7 +174,7 @@ def split(
     from trichotrack.labels.write import write_split
 
     labelset = read_labels(folder)
-    shares = {"train": 1.0 - val - test, "val": val, "test": test}
+    shares = {"train": round(1.0 - val - test, 9), "val": val, "test": test}
     done = split_by_patient(labelset, {name: share for name, share in shares.items() if share}, seed)
     if done.captures != labelset.captures:
         if any(capture.split for capture in labelset.captures) and not replace:

@@ -77,7 +77,7 @@ def parse_folder(folder: Path) -> ParsedFolder:
     if captures_table and "file" in captures_table.columns:
         rows.refuse_unlisted(names, captures, labels, objects, problems)
     if labels_table and not {"file", "sign", "level"} - set(labels_table.columns):
-        rows.refuse_unlabelled(names, labels, objects, problems)
+        rows.refuse_unlabelled(names, captures, labels, objects, problems)
     return ParsedFolder(folder, captures, labels, objects, signs, names, condensed(problems))
 
 

@@ -133,9 +133,14 @@ def refuse_unlisted(
 
 
 def refuse_unlabelled(
-    names: Mapping[str, str], labels: Numbered[LabelRow], objects: Numbered[ObjectRow], problems: list[Problem]
+    names: Mapping[str, str],
+    captures: Numbered[CaptureRow],
+    labels: Numbered[LabelRow],
+    objects: Numbered[ObjectRow],
+    problems: list[Problem],
 ) -> None:
-    """Objects whose capture and sign have no label row, or one that does not go with objects."""
+    """Objects of listed captures whose sign has no label row there, or one that does not go with objects."""
+    files = {capture.file for _, capture in captures}
     levels: dict[tuple[str, str, str], str] = {
         (label.file, label.sign, label.rater): label.level for _, label in labels
     }
@@ -143,7 +148,7 @@ def refuse_unlabelled(
     for number, marked in objects:
         key = (marked.file, marked.sign, marked.rater)
         level = levels.get(key)
-        if key in seen or level not in {None, "count", "presence"}:
+        if key in seen or marked.file not in files or level not in {None, "count", "presence"}:
             continue  # a level that is none is noted in labels.csv
         seen.add(key)
         where = f"{marked.sign} in {marked.file}{_by(marked.rater)}"

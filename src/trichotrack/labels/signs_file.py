@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from trichotrack.problems import Problem
+from trichotrack.problems import InputError, Problem
 from trichotrack.signs import SIGN, STRUCTURE, Role, Sign
 
 
 def load_yaml(path: Path, problems: list[Problem]) -> Any:
     """The content of a YAML file; None, and a problem noted, where it cannot be read."""
-    import yaml
-
+    try:
+        import yaml
+    except ImportError:
+        problems.append(Problem(path.name, "needs PyYAML to be read", 'Run pip install "trichotrack[labels]".'))
+        return None
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -161,13 +164,24 @@ _UNKNOWN_ENTRY = (lambda _: False, "has an unknown entry", f"Known are {', '.joi
 
 def signs_text(signs: Mapping[str, Sign]) -> str:
     """signs.yaml for the signs beyond the vocabulary; "" where there are none."""
-    import yaml
-
     own = {sign.name: _entry(sign) for sign in signs.values() if sign.name not in SIGN}
     if not own:
         return ""
+    try:
+        import yaml
+    except ImportError:
+        raise InputError('signs.yaml needs PyYAML to be written. Run pip install "trichotrack[labels]".') from None
+
+    class Dumper(yaml.SafeDumper):
+        """Quotes text with white space beyond the blank: PyYAML folds some of it away in plain style."""
+
+    def represent(dumper: Dumper, text: str) -> yaml.ScalarNode:
+        odd = any(letter.isspace() and letter != " " for letter in text)
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if odd else None)
+
+    Dumper.add_representer(str, represent)
     head = "# Signs of this set beyond the vocabulary. Signs of one group compete for a structure; null stands apart.\n"
-    return head + yaml.safe_dump({"signs": own}, sort_keys=False, allow_unicode=True, width=110)
+    return head + yaml.dump({"signs": own}, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _entry(sign: Sign) -> dict[str, Any]:

@@ -45,8 +45,10 @@ def split_by_patient(labelset: LabelSet, fractions: Mapping[str, float], seed: i
 
 def _draw(patients: Sequence[str], size: int, seed: int) -> set[str]:
     """size of the patients (in order of mixture), drawn evenly along that order."""
-    from sklearn.model_selection import train_test_split
-
+    try:
+        from sklearn.model_selection import train_test_split
+    except ImportError:
+        raise InputError('a split needs scikit-learn. Run pip install "trichotrack[labels]".') from None
     strata = max(1, min(MAX_STRATA, size, (len(patients) - size), len(patients) // 2))
     block = [position * strata // len(patients) for position in range(len(patients))]
     _, chosen = train_test_split(patients, test_size=size, random_state=seed, stratify=block if strata > 1 else None)

@@ -61,7 +61,7 @@ def import_coco(
             problems.append(Problem(place, message, remedy, column=what, value=str(entry.get(what))))
             continue
         marks[image_id].append(_mark(entry, category))
-    available = images_in(images_dir)
+    available = images_in(images_dir, out, in_place=options.in_place)
     by_name: dict[str, list[Path]] = defaultdict(list)
     for path in available.values():
         by_name[path.name].append(path)

@@ -117,7 +117,7 @@ def read_class_map(path: Path) -> ClassMap:
         if key not in {"map", "signs", "preparation"}
     )
     for name, sign in raw["map"].items():
-        if sign is not None and sign not in signs:
+        if sign is not None and (not isinstance(sign, str) or sign not in signs):
             remedy = "Name a sign of the vocabulary, or declare it under `signs:`."
             problems.append(Problem(path.name, "is not a known sign", remedy, column=str(name), value=str(sign)))
     preparation = raw.get("preparation", "none")
@@ -131,12 +131,21 @@ def read_class_map(path: Path) -> ClassMap:
     return ClassMap({str(name): sign for name, sign in raw["map"].items()}, signs, preparation)
 
 
-def images_in(folder: Path) -> dict[str, Path]:
-    """Image files below a folder by their path in it, with `/`. Raises InputError where there is no such folder."""
+def images_in(folder: Path, out: Path, *, in_place: bool) -> dict[str, Path]:
+    """Image files below a folder by their path in it, with `/`, but for those that an import to out linked there.
+
+    Raises InputError where there is no such folder.
+    """
     if not folder.is_dir():
         raise InputError(Problem(str(folder), "is not a folder", "Name the folder of the images."))
+    placed = (out / "images").resolve()
+    own = None if in_place or folder.resolve().is_relative_to(placed) else placed
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return {path.relative_to(folder).as_posix(): path for path in found}
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in found
+        if own is None or not path.resolve().is_relative_to(own)
+    }
 
 
 def assemble(

@@ -31,7 +31,7 @@ def import_voc(
     problems at once, having written nothing.
     """
     annotations_dir, images_dir, out = Path(annotations_dir), Path(images_dir), Path(out)
-    available = images_in(images_dir)
+    available = images_in(images_dir, out, in_place=options.in_place)
     by_stem: dict[str, list[Path]] = {}
     for path in available.values():
         by_stem.setdefault(path.stem, []).append(path)
@@ -44,7 +44,7 @@ def import_voc(
     for source in sources:
         try:
             root = ET.parse(source).getroot()  # noqa: S314  # expat refuses external entities; sizes are bounded by it
-        except (ET.ParseError, OSError, ValueError) as error:
+        except (ET.ParseError, OSError, ValueError, LookupError) as error:
             problems.append(Problem(source.name, f"is not readable XML ({error})", "Replace or remove it."))
             continue
         named = (root.findtext("filename") or "").replace("\\", "/").rsplit("/", 1)[-1].strip()
