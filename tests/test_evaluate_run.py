@@ -45,15 +45,19 @@ class FakeCounter:
     found: dict[str, list[tuple[str, float, float]]]
     spec: ModelSpec = field(default_factory=lambda: spec_of("black_dot", "broken_hair"))
     refuses: tuple[str, ...] = ()
-    scales: list[Scale | None] = field(default_factory=list)
+    given: list[tuple[Scale | None, str]] = field(default_factory=list)
 
-    def read(self, source: Path, *, scale: Scale | None) -> Reading:
-        self.scales.append(scale)
-        if source.name not in self.found:
-            raise InputError(Problem(source.name, "is damaged"))
+    @property
+    def model(self) -> ModelRef:
+        return ModelRef("fake", "abc", 1)
+
+    def read(self, capture: Path, *, scale: Scale | None, preparation: str) -> Reading:
+        self.given.append((scale, preparation))
+        if capture.name not in self.found:
+            raise InputError(Problem(capture.name, "is damaged"))
         objects = tuple(
             MarkedObject(str(i), sign, x, y, score=0.9)
-            for i, (sign, x, y) in enumerate(self.found[source.name])
+            for i, (sign, x, y) in enumerate(self.found[capture.name])
             if sign not in self.refuses
         )
         counts = {name: sum(marked.sign == name for marked in objects) for name in self.spec.sign_names}
@@ -62,9 +66,9 @@ class FakeCounter:
             for name, count in counts.items()
         }
         return Reading(
-            file=source.name, sha256="0", width=SIDE_PX, height=SIDE_PX, scale=scale, area_cm2=0.04,
+            file=capture.name, sha256="0", width=SIDE_PX, height=SIDE_PX, scale=scale, area_cm2=0.04,
             quality=Quality(), author="model", software="test", signs=signs, objects=objects,
-            model=ModelRef("fake", "abc", 1),
+            model=self.model,
         )  # fmt: skip
 
 
@@ -101,7 +105,7 @@ def test_marks_within_the_tolerance_in_mm_are_right_and_others_false(two_capture
     result = evaluate(counter, two_captures)
     by_file = {score.file: (score.tp, score.fp, score.fn) for score in result.scores}
     assert by_file == {"a.png": (1, 1, 1), "b.png": (0, 0, 1)}
-    assert counter.scales == [Scale(UM_PER_PX, "table")] * 2
+    assert counter.given == [(Scale(UM_PER_PX, "table"), "none")] * 2
     wider = evaluate(counter, two_captures, tolerance_mm=0.16)
     assert wider.scores[0].tp == 2
 
@@ -237,6 +241,6 @@ def test_what_is_written_can_be_read_back_and_has_no_number_that_json_lacks(two_
 
 
 def test_a_command_is_recorded_without_the_paths_of_this_machine(tmp_path):
-    words = ["/somewhere/bin/trichotrack", "evaluate", str(tmp_path / "my model.onnx"), "data/demo", "--split", "val"]
+    words = ["trichotrack", "evaluate", str(tmp_path / "my model.onnx"), "data/demo", "--split", "val"]
     assert command_line(words) == 'trichotrack evaluate "my model.onnx" data/demo --split val'
     assert versions(["numpy", "no-such-package"]).keys() == {"numpy"}

@@ -11,8 +11,8 @@ from trichotrack.problems import InputError
 
 Points = NDArray[np.float64]
 
-_MARGIN = 1 + 1e-9
-"""The tree may round either way at the tolerance itself: ask it for a little more, then compare exact distances."""
+_MARGIN = 1e-9
+"""Candidates are sought a little beyond the tolerance, where rounding cannot lose one; exact distances decide."""
 
 
 def match(a: NDArray[np.floating], b: NDArray[np.floating], tolerance: float) -> NDArray[np.int64]:
@@ -124,13 +124,16 @@ def _neighbours(a: Points, b: Points, tolerance: float) -> list[tuple[int, int, 
     """(i, j, distance) for every pair within the tolerance, i ascending, j ascending."""
     if not len(a) or not len(b):
         return []
-    from scipy.spatial import KDTree
-
-    found = KDTree(a).query_ball_tree(KDTree(b), tolerance * _MARGIN)
-    rows = np.repeat(np.arange(len(a)), [len(near) for near in found])
-    columns = np.array([j for near in found for j in sorted(near)], np.int64)
+    by_x = np.argsort(b[:, 0], kind="stable")
+    xs = b[by_x, 0]
+    reach = tolerance + _MARGIN * (tolerance + np.abs(a[:, 0]))
+    left, right = np.searchsorted(xs, a[:, 0] - reach), np.searchsorted(xs, a[:, 0] + reach, side="right")
+    counts = right - left
+    rows = np.repeat(np.arange(len(a)), counts)
+    columns = by_x[np.arange(counts.sum()) + np.repeat(left - np.cumsum(counts) + counts, counts)]
     distances = np.hypot(*(a[rows] - b[columns]).T)
-    within = distances <= tolerance
+    within = np.flatnonzero(distances <= tolerance)
+    within = within[np.lexsort((columns[within], rows[within]))]
     return list(zip(rows[within].tolist(), columns[within].tolist(), distances[within].tolist(), strict=True))
 
 

@@ -34,13 +34,12 @@ class Comparison:
 class Evaluation:
     """How a model agrees with labels.
 
-    model: None where no capture could be read. data, split, rater: whose labels of which captures. signs: figures by
-    sign. unlabelled: captures by sign where it is not labelled in a way that can be scored; refused: where the model
-    refused it. seconds: spent reading captures (decoding the files included). problems: captures that could not be
-    used.
+    data, split, rater: whose labels of which captures. signs: figures by sign. unlabelled: captures by sign where it
+    is not labelled in a way that can be scored; refused: where the model refused it. seconds: spent reading captures
+    (decoding the files included). problems: captures that could not be used.
     """
 
-    model: ModelRef | None
+    model: ModelRef
     data: str
     split: str | None
     rater: str
@@ -60,7 +59,7 @@ class Evaluation:
         """Everything but the counts per capture and the marks."""
         return {
             "schema": SCHEMA,
-            "model": asdict(self.model) if self.model else None,
+            "model": asdict(self.model),
             "data": {
                 "name": self.data,
                 "split": self.split,
@@ -135,6 +134,6 @@ def _caption(evaluation: Evaluation, comparison: Comparison) -> str:
         for score in evaluation.scores
         if score.file == comparison.file and score.fp is not None
     ]
-    if evaluation.model and evaluation.model.notice:
+    if evaluation.model.notice:
         parts.append(evaluation.model.notice)
     return " ".join(parts)

@@ -39,9 +39,8 @@ def today() -> str:
 
 
 def command_line(words: Sequence[str]) -> str:
-    """A command as one would type it: the program by its name alone, and no absolute path, which is of one machine."""
-    shown = [Path(words[0]).stem if i == 0 else _relative(word) for i, word in enumerate(words)]
-    return " ".join(f'"{word}"' if re.search(r"\s", word) else word for word in shown)
+    """A command as one would type it, without absolute paths, which are of one machine."""
+    return " ".join(f'"{word}"' if re.search(r"\s", word) else word for word in map(_relative, words))
 
 
 def _relative(word: str) -> str:

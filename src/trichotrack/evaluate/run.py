@@ -32,7 +32,10 @@ class Reader(Protocol):
     @property
     def spec(self) -> ModelSpec: ...
 
-    def read(self, source: Path, *, scale: Scale | None) -> Reading: ...
+    @property
+    def model(self) -> ModelRef: ...
+
+    def read(self, capture: Path, *, scale: Scale | None, preparation: str) -> Reading: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,6 @@ class _Tally:
     unlabelled: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     patients: set[str] = field(default_factory=set)
-    model: ModelRef | None = None
     seconds: float = 0.0
 
 
@@ -91,7 +93,7 @@ def evaluate(
         if on_capture:
             on_capture(done, len(captures))
     return Evaluation(
-        model=tally.model,
+        model=reader.model,
         data=name or labelset.folder.resolve().name,
         split=split,
         rater=rater,
@@ -129,12 +131,12 @@ def _compare(
     started = time.perf_counter()
     try:
         scale = _scale(capture)
-        reading = reader.read(labelset.folder / capture.file, scale=scale)
+        path = labelset.folder / capture.file
+        reading = reader.read(path, scale=scale, preparation=capture.preparation)
     except InputError as error:
         tally.problems += error.problems
         return
     tally.seconds += time.perf_counter() - started
-    tally.model = tally.model or reading.model
     tally.patients.add(capture.patient)
     objects = known.objects.get(capture.file, [])
     ignored_xy = _points(marked for marked in objects if marked.sign in ignored_signs)

@@ -1,0 +1,141 @@
+"""Writes docs/benchmarks.md from benchmarks/results/*.json; with --check, fails where it is out of date.
+
+uv run benchmarks/render.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+from records import RESULTS
+
+DOCUMENT = RESULTS.parents[1] / "docs" / "benchmarks.md"
+
+INTRODUCTION = """\
+# Benchmarks
+
+Made by `uv run benchmarks/render.py` from `benchmarks/results/`; do not edit. Beside each figure stand the command that
+makes it and the machine it was measured on. In brackets: 95 % intervals by resampling patients.
+"""
+
+
+def render(records: list[dict[str, Any]]) -> str:
+    """The whole page; sections in the order quality, speed, install, results in that of their names."""
+    page = [INTRODUCTION]
+    for kind, (title, section) in SECTIONS.items():
+        chosen = sorted((record for record in records if record["kind"] == kind), key=lambda record: record["name"])
+        if chosen:
+            page.append(f"## {title}\n")
+            page += [section(record) + _measured(record) for record in chosen]
+    return "\n".join(page)
+
+
+def _quality(record: dict[str, Any]) -> str:
+    data = record["data"]
+    of_split = f", split `{data['split']}`" if data["split"] else ""
+    described = (
+        f"Model `{record['model']['name']}` on {data['captures']} captures of {data['patients']} patients{of_split}. "
+        f"A mark within {record['tolerance_mm']:g} mm of a labelled point is right, one to one."
+    )
+    lines = [f"### {record['name']}\n", described]
+    if record["ignored_signs"]:
+        lines.append(f"Marks on {_names(record['ignored_signs'])} are neither right nor wrong.")
+    for what, counts in (("Not labelled", record["unlabelled"]), ("Refused", record["refused"])):
+        told = ", ".join(f"`{sign}` {count}" for sign, count in counts.items() if count)
+        lines += [f"{what}, and passed over, in so many captures: {told}."] if told else []
+    if record["problems"]:
+        lines.append(f"{len(record['problems'])} captures could not be read.")
+    rows = [
+        [f"`{sign}`", str(row["captures"]), str(row["labelled"])]
+        + [_figure(row[name], ".3f") for name in ("f1", "precision", "recall")]
+        + [_figure(row["count_mae"], ".2f"), _figure(row["bias"], "+.2f")]
+        + [_figure(row["false_positives_per_cm2"], ".1f")]
+        for sign, row in record["signs"].items()
+    ]
+    header = ["sign", "captures", "labelled", "F1", "precision", "recall", "count MAE", "bias", "false per cm²"]
+    notices = [text for text in (record["model"]["notice"], record["note"]) if text]
+    return _paragraph(lines) + _table(header, rows) + (_paragraph(notices) if notices else "")
+
+
+def _speed(record: dict[str, Any]) -> str:
+    rows = [
+        [
+            f"{case['width']}×{case['height']} at {case['um_per_px']:g} µm/px",
+            str(case["threads"]),
+            f"{case['captures_per_s']:.2f}",
+            f"{case['bare_captures_per_s']:.2f}",
+            f"{case['ratio']:.2f} ({case['ratio_low']:.2f} to {case['ratio_high']:.2f})",
+        ]
+        for case in record["cases"]
+    ]
+    described = (
+        "Captures a second from file to reading, beside bare `session.run` on the same tensors, both timed in turn in "
+        f"each of {record['rounds']} rounds. Ratio: median over rounds (smallest to largest); 1 is the machine's limit."
+    )
+    lines = [f"### {record['name']}\n", described]
+    return _paragraph(lines) + _table(["capture", "threads", "captures/s", "bare session/s", "ratio"], rows)
+
+
+def _install(record: dict[str, Any]) -> str:
+    largest = list(record["packages_mb"].items())[:6]
+    told = ", ".join(f"{name} {size:g}" for name, size in largest)
+    described = (
+        f"The core dependencies take **{record['total_mb']:.0f} MB** (limit {record['limit_mb']} MB), bytecode not "
+        f"counted, in {len(record['packages_mb'])} packages; the largest, in MB: {told}."
+    )
+    return _paragraph([f"### {record['name']}\n", described])
+
+
+SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "quality": ("Agreement with labels", _quality),
+    "speed": ("Speed", _speed),
+    "install": ("Size of an installation", _install),
+}
+
+
+def _measured(record: dict[str, Any]) -> str:
+    machine, versions = record["machine"], record["versions"]
+    told = ", ".join(f"{package} {version}" for package, version in versions.items())
+    place = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
+    return f"`{record['command']}`\n({record['date']}; {place}; {told})\n"
+
+
+def _figure(figure: dict[str, float | None], form: str) -> str:
+    if figure["value"] is None:
+        return "-"
+    if figure["low"] is None or figure["high"] is None:
+        return f"{figure['value']:{form}}"
+    return f"{figure['value']:{form}} ({figure['low']:{form}} to {figure['high']:{form}})"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n"
+
+
+def _paragraph(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n\n"
+
+
+def _names(signs: list[str]) -> str:
+    return ", ".join(f"`{sign}`" for sign in signs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    page = render([json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))])
+    if options.check:
+        if not DOCUMENT.is_file() or DOCUMENT.read_text(encoding="utf-8") != page:
+            raise SystemExit("docs/benchmarks.md is out of date: run `uv run benchmarks/render.py`.")
+        return
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(page, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

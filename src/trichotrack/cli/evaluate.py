@@ -1,0 +1,193 @@
+"""`trichotrack evaluate`: how far a model agrees with labels."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from trichotrack.evaluate.evaluation import Evaluation
+    from trichotrack.evaluate.figures import Figure
+    from trichotrack.labels.tables import LabelSet
+    from trichotrack.problems import Problem
+    from trichotrack.runtime.counter import Counter
+
+_PACKAGES = ("trichotrack", "numpy", "onnxruntime", "pillow", "scipy")
+_PROBLEMS_SHOWN = 10
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Exported model (.onnx).")],
+    labels: Annotated[Path, typer.Argument(help="Labelled folder: captures, labels and objects tables.")],
+    split: Annotated[str | None, typer.Option(help="Only captures of this split, such as val or test.")] = None,
+    tolerance_mm: Annotated[
+        float, typer.Option(help="A mark this near to a labelled point is right, one to one.")
+    ] = 0.15,
+    sign: Annotated[list[str] | None, typer.Option(help="Sign to compare; repeat for more. Default: all.")] = None,
+    ignore_sign: Annotated[
+        list[str] | None, typer.Option(help="Sign on which a mark is neither right nor wrong; repeat for more.")
+    ] = None,
+    rater: Annotated[str, typer.Option(help="Whose labels; blank is the reference.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the data, as printed. Default: the folder's.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for evaluation.json, captures.csv and pictures of the worst captures.")
+    ] = None,
+    pictures: Annotated[int, typer.Option(min=0, help="How many of the worst captures to draw in --out.")] = 8,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of one inference. Default: one per core.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Compare a model's marks with labels: precision, recall, F1, count error and bias, with intervals over people.
+
+    A sign that is not exhaustively labelled in a capture is passed over there: unlabelled is not zero. Exit status 3
+    where some captures could not be read.
+
+    Example: trichotrack evaluate model.onnx data/demo --split test --out evaluation
+    """
+    from rich.console import Console
+
+    from trichotrack.evaluate.evaluation import draw_worst, write_evaluation
+    from trichotrack.evaluate.provenance import command_line, machine, today, versions
+    from trichotrack.labels.read import read_labels
+    from trichotrack.runtime.counter import Counter
+
+    labelset = read_labels(labels)
+    result = _evaluated(
+        Counter(model, threads=threads),
+        labelset,
+        split=split,
+        tolerance_mm=tolerance_mm,
+        rater=rater,
+        signs=sign,
+        ignored=ignore_sign,
+        name=name,
+    )
+    provenance = {
+        "command": command_line(["trichotrack", *sys.argv[1:]]),
+        "date": today(),
+        "machine": machine(),
+        "versions": versions(_PACKAGES),
+    }
+    written = write_evaluation(result, out, provenance) if out else []
+    if out:
+        written += draw_worst(result, labelset.folder, out / "worst", labelset.signs, limit=pictures)
+    if as_json:
+        typer.echo(json.dumps({**result.to_dict(), **provenance}, ensure_ascii=False, indent=1, allow_nan=False))
+    else:
+        console = Console()
+        for table in _tables(result):
+            console.print(table)
+        for line in _remarks(result):
+            console.print(line, markup=False, highlight=False)
+        if out:
+            console.print(f"{len(written)} files written to {out}.", markup=False, highlight=False)
+    if result.problems:
+        _say_problems(result.problems)
+        raise typer.Exit(3)
+
+
+def _evaluated(
+    counter: Counter,
+    labelset: LabelSet,
+    *,
+    split: str | None,
+    tolerance_mm: float,
+    rater: str,
+    signs: list[str] | None,
+    ignored: list[str] | None,
+    name: str,
+) -> Evaluation:
+    """The evaluation, with a progress bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from trichotrack.evaluate.run import evaluate as run
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("reading captures", total=None)
+        return run(
+            counter,
+            labelset,
+            split=split,
+            tolerance_mm=tolerance_mm,
+            rater=rater,
+            signs=signs or (),
+            ignored_signs=ignored or (),
+            name=name,
+            on_capture=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _tables(result: Evaluation) -> list[Table]:
+    """How well points are found, and how well they are counted: two tables, so that each fits 80 columns."""
+    from rich.text import Text
+
+    title = f"{result.data}, {result.split}" if result.split else result.data
+    points = _blank(title, ("labelled", "found", "precision", "recall", "F1"))
+    counts = _blank("", ("captures", "MAE per capture", "bias per capture", "false per cm²"))
+    for sign, row in result.signs.items():
+        rates = (_cell(figure, ".3f") for figure in (row.precision, row.recall, row.f1))
+        points.add_row(Text(sign), str(row.labelled), str(row.predicted), *rates)
+        errors = (_cell(row.count_mae, ".2f"), _cell(row.bias, "+.2f"), _cell(row.false_positives_per_cm2, ".1f"))
+        counts.add_row(Text(sign), str(row.captures), *errors)
+    return [points, counts]
+
+
+def _blank(title: str, columns: Sequence[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("sign", overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _cell(figure: Figure, form: str) -> str:
+    """The value, and below it its interval."""
+    if figure.value is None:
+        return "-"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:{form}}"
+    between = " to " if form.startswith("+") else "–"
+    return f"{figure.value:{form}}\n{figure.low:{form}}{between}{figure.high:{form}}"
+
+
+def _remarks(result: Evaluation) -> list[str]:
+    """What must be known to judge the table."""
+    compared = (
+        f"{result.captures} captures of {result.patients} patients; marks within {result.tolerance_mm:g} mm of a "
+        "label, one to one. Below each value its 95 % interval, by resampling patients."
+    )
+    lines = [compared]
+    if result.patients == 1:
+        lines.append("One patient says nothing of others: no intervals.")
+    if result.ignored_signs:
+        lines.append(f"Marks on {', '.join(result.ignored_signs)} are neither right nor wrong.")
+    lines += [
+        f"{sign}: not labelled in {count} captures, passed over there." for sign, count in _some(result.unlabelled)
+    ]
+    lines += [f"{sign}: refused in {count} captures, not scored there." for sign, count in _some(result.refused)]
+    if result.model.notice:
+        lines.append(result.model.notice)
+    return lines
+
+
+def _some(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return [(sign, count) for sign, count in counts.items() if count]
+
+
+def _say_problems(problems: tuple[Problem, ...]) -> None:
+    for problem in problems[:_PROBLEMS_SHOWN]:
+        typer.echo(str(problem), err=True)
+    if len(problems) > _PROBLEMS_SHOWN:
+        typer.echo(f"and {len(problems) - _PROBLEMS_SHOWN} more captures that could not be used.", err=True)

@@ -1,0 +1,76 @@
+"""`trichotrack evaluate` at the command line: a table, files, JSON, and exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from test_evaluate_run import SIDE_PX, FakeCounter, labelset_of
+from trichotrack.cli.evaluate import evaluate
+from trichotrack.labels.write import write_labels
+
+app = typer.Typer()
+app.command()(evaluate)
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    folder = tmp_path / "demo"
+    labelset = labelset_of(
+        [("a.png", "black_dot", 20, 20), ("b.png", "black_dot", 50, 50)],
+        [("a.png", "black_dot", "exhaustive", None), ("b.png", "black_dot", "exhaustive", None),
+         ("b.png", "broken_hair", "exhaustive", None)],
+        folder=folder,
+    )  # fmt: skip
+    write_labels(labelset, folder)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.full((SIDE_PX, SIDE_PX, 3), 180, np.uint8)).save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def counter(monkeypatch: pytest.MonkeyPatch) -> FakeCounter:
+    fake = FakeCounter({"a.png": [("black_dot", 20, 20)], "b.png": [("black_dot", 150, 150)]})
+    monkeypatch.setattr("trichotrack.runtime.counter.Counter", lambda *_, **__: fake)
+    return fake
+
+
+def test_a_table_of_figures_with_what_must_be_known_to_judge_them(labels, counter):
+    result = CliRunner().invoke(app, ["model.onnx", str(labels)])
+    assert result.exit_code == 0, result.output
+    assert "black_dot" in result.output
+    assert "2 captures of 2 patients" in " ".join(result.output.split())
+    assert "broken_hair: not labelled in 1 captures" in " ".join(result.output.split())
+    assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_out_keeps_figures_counts_and_pictures(labels, counter, tmp_path):
+    out = tmp_path / "out"
+    result = CliRunner().invoke(app, ["model.onnx", str(labels), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    record = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    assert record["data"]["name"] == "demo"
+    assert {"command", "date", "machine", "versions"} <= record.keys()
+    assert len((out / "captures.csv").read_text(encoding="utf-8").splitlines()) == 4
+    assert [path.name for path in (out / "worst").iterdir()] == ["01_b.jpg"]
+
+
+def test_json_is_all_that_is_printed(labels, counter):
+    result = CliRunner().invoke(app, ["model.onnx", str(labels), "--json", "--split", "val", "--sign", "black_dot"])
+    record = json.loads(result.stdout)
+    assert record["data"] == {"name": "demo", "split": "val", "rater": "", "captures": 1, "patients": 1}
+    assert list(record["signs"]) == ["black_dot"]
+
+
+def test_captures_that_cannot_be_read_are_told_and_give_exit_status_3(labels, counter):
+    del counter.found["b.png"]
+    result = CliRunner().invoke(app, ["model.onnx", str(labels)])
+    assert result.exit_code == 3
+    assert "is damaged" in result.stderr
+    assert "1 captures of 1 patients" in " ".join(result.output.split())
