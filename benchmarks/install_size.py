@@ -11,7 +11,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from records import write_record
+from records import PACKAGES, write_record
 
 LIMIT_MB = 250
 """What a clinic's `analyze` may take, MB of 10⁶ bytes."""
@@ -37,9 +37,11 @@ def main() -> None:
         (site_packages,) = [path for path in venv.rglob("site-packages") if path.is_dir()]
         sizes = measure(site_packages)
         total_mb = sum(file.stat().st_size for file in site_packages.rglob("*") if file.is_file()) / 1e6
+        installed = {found.name: found.version for found in metadata.distributions(path=[str(site_packages)])}
         packages = {name: round(size, 1) for name, size in sizes.items()}
     print(f"{total_mb:.0f} MB in {len(packages)} packages (limit {LIMIT_MB} MB)")
     figures = {"total_mb": round(total_mb, 1), "limit_mb": LIMIT_MB, "packages_mb": packages}
+    figures["versions"] = {name: installed[name] for name in PACKAGES if name in installed}
     print(write_record("install", "core", figures))
     if total_mb > LIMIT_MB:
         raise SystemExit(f"The core install takes {total_mb:.0f} MB, more than {LIMIT_MB}.")

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tiny_model import build_tiny_model, scalp
 from trichotrack.evaluate.evaluation import captures_csv, draw_worst, write_evaluation
 from trichotrack.evaluate.provenance import command_line, machine, today, versions
 from trichotrack.evaluate.run import channels_of, evaluate
 from trichotrack.geometry import Scale
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.problems import InputError, Problem
+from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.reading import MarkedObject, ModelRef, Quality, Reading, SignReading
 from trichotrack.runtime.spec import ModelSpec, SignSpec
 from trichotrack.signs import SIGN, Sign
@@ -181,11 +183,39 @@ def test_a_capture_that_cannot_be_read_is_a_problem_and_the_others_are_scored(tw
     assert result.captures == 1
 
 
-def test_a_capture_without_a_scale_is_a_problem(two_captures):
-    unscaled = replace(two_captures, captures=tuple(replace(row, um_per_px=None) for row in two_captures.captures))
-    result = evaluate(FakeCounter({"a.png": [], "b.png": []}), unscaled)
-    assert len(result.problems) == 2
-    assert "no scale" in result.problems[0].message
+def unscaled(labelset: LabelSet) -> LabelSet:
+    return replace(labelset, captures=tuple(replace(row, um_per_px=None) for row in labelset.captures))
+
+
+def test_a_capture_without_a_scale_is_a_problem_to_a_model_that_needs_one(two_captures, tmp_path):
+    Image.fromarray(scalp(128, 96, {})).save(tmp_path / "a.png")
+    counter = Counter(build_tiny_model(tmp_path / "tiny.onnx"))
+    result = evaluate(counter, replace(unscaled(two_captures), folder=tmp_path))
+    assert [problem.message for problem in result.problems] == [
+        "has no scale, which this model needs to know sizes and densities",
+        "does not exist",
+    ]
+
+
+def test_without_a_scale_only_numbers_are_compared(two_captures):
+    counter = FakeCounter({"a.png": [("black_dot", 20, 20)], "b.png": []})
+    figures = evaluate(counter, unscaled(two_captures)).signs["black_dot"]
+    assert (figures.f1.value, figures.located, figures.count_mae.value) == (None, 0, 1.0)
+
+
+def test_a_real_model_is_evaluated_from_files_and_tables(tmp_path):
+    places = {"black_dot": [(60.0, 60.0), (150.0, 60.0)], "broken_hair": [(100.0, 120.0)]}
+    Image.fromarray(scalp(200, 160, places)).save(tmp_path / "a.png")
+    labelset = LabelSet(
+        tmp_path,
+        (CaptureRow("a.png", "P1", um_per_px=6.0),),
+        (LabelRow("a.png", "black_dot", "exhaustive"), LabelRow("a.png", "broken_hair", "exhaustive")),
+        (ObjectRow("1", "a.png", "black_dot", 62, 60), ObjectRow("2", "a.png", "broken_hair", 30, 30)),
+    )
+    result = evaluate(Counter(build_tiny_model(tmp_path / "tiny.onnx")), labelset)
+    counts = {score.sign: (score.tp, score.fp, score.fn) for score in result.scores}
+    assert counts == {"black_dot": (1, 1, 0), "broken_hair": (0, 1, 1)}
+    assert result.model.name == "tiny"
 
 
 def test_only_the_named_split_is_read(two_captures):

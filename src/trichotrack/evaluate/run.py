@@ -78,7 +78,8 @@ def evaluate(
     signs: those to compare; by default all that the model counts and the labels hold. A sign that others declare as
     their parent is counted as their sum where the model has no channel for it. ignored_signs: a mark on one of these
     is neither right nor wrong. name: of the data, by default that of the folder. on_capture: told (done, of all).
-    A capture that is not exhaustively labelled for a sign says nothing of it; one labelled by number is counted only.
+    A capture that is not exhaustively labelled for a sign says nothing of it; one labelled by number, or read without
+    a scale, is counted only.
     Raises InputError where nothing can be compared; a capture that cannot be read becomes a problem in the result.
     """
     if not tolerance_mm > 0:
@@ -130,7 +131,7 @@ def _compare(
         return
     started = time.perf_counter()
     try:
-        scale = _scale(capture)
+        scale = None if capture.um_per_px is None else Scale(capture.um_per_px, "table")
         path = labelset.folder / capture.file
         reading = reader.read(path, scale=scale, preparation=capture.preparation)
     except InputError as error:
@@ -139,6 +140,8 @@ def _compare(
     tally.seconds += time.perf_counter() - started
     tally.patients.add(capture.patient)
     objects = known.objects.get(capture.file, [])
+    # Without a scale (only a model trained without one reads such a capture) a tolerance in mm says nothing.
+    tolerance_px = tolerance_mm * 1000 / scale.um_per_px if scale else None
     ignored_xy = _points(marked for marked in objects if marked.sign in ignored_signs)
     labelled: list[Mark] = []
     predicted: list[Mark] = []
@@ -148,20 +151,11 @@ def _compare(
             continue
         truth = [marked for marked in objects if marked.sign == sign]
         found = [marked for marked in reading.objects if marked.sign in channels[sign]]
-        tally.scores.append(
-            _score(capture, labels[sign], truth, found, ignored_xy, tolerance_mm * 1000 / scale.um_per_px, reading)
-        )
+        tally.scores.append(_score(capture, labels[sign], truth, found, ignored_xy, tolerance_px, reading))
         if not _is_drawn_as_children(sign, scored, labelset.signs):
             labelled += [_mark(marked, sign) for marked in truth]
             predicted += [_mark(marked, sign) for marked in found]
     tally.comparisons.append(Comparison(capture.file, capture.patient, tuple(labelled), tuple(predicted)))
-
-
-def _scale(capture: CaptureRow) -> Scale:
-    if capture.um_per_px is None:
-        remedy = "Give um_per_px in captures.csv."
-        raise InputError(Problem(capture.file, "has no scale, so a tolerance in mm says nothing", remedy))
-    return Scale(capture.um_per_px, "table")
 
 
 def _score(
@@ -170,12 +164,13 @@ def _score(
     truth: Sequence[ObjectRow],
     found: Sequence[MarkedObject],
     ignored_xy: NDArray[np.float64],
-    tolerance_px: float,
+    tolerance_px: float | None,
     reading: Reading,
 ) -> CaptureScore:
     sign = label.sign if label else ""
-    if label is not None and label.level == "count":
-        counts = (len(found), round(label.value or 0))
+    by_number = label is not None and label.level == "count"
+    if by_number or tolerance_px is None:
+        counts = (len(found), round(label.value or 0) if label and by_number else len(truth))
         return CaptureScore(capture.patient, capture.file, sign, None, None, None, *counts, reading.area_cm2)
     scores = np.array([1.0 if marked.score is None else marked.score for marked in found], np.float64)
     sweep = sweep_capture(
