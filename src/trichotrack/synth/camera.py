@@ -79,7 +79,7 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
         noise=within(rng, priors.noise),
         sharpening=within(rng, priors.sharpening) * float(rng.random() < 0.5),
         chromatic_px=within(rng, priors.chromatic_px),
-        jpeg_quality=int(rng.integers(low, high + 1)) if rng.random() < 0.5 else None,
+        jpeg_quality=int(rng.integers(low, high + 1)) if rng.random() < priors.jpeg_chance else None,
         blobs=_draw_blobs(rng, priors),
         seed=int(rng.integers(2**31)),
     )

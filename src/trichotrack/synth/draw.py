@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,40 +25,99 @@ from trichotrack.synth.scalp import (
 )
 
 
-def draw_scalp(rng: np.random.Generator, radius_um: float, priors: Priors) -> Scalp:
-    """A scalp drawn from priors, known to radius_um around the centre of the field."""
+@dataclass(frozen=True)
+class Person:
+    """What all places of one head share."""
+
+    skin: Skin
+    hair_colour: Colour
+    clipped: bool = False
+
+
+@dataclass(frozen=True)
+class Follicle:
+    """One follicle, whatever grows from it. seed: of its hair, so that the same sign grows the same hair again."""
+
+    root_um: Floats
+    unit: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One place of a scalp without its hair: it stays when the hair changes."""
+
+    radius_um: float
+    person: Person
+    grower: HairGrower
+    follicles: tuple[Follicle, ...]
+    yellow: float
+    marks: tuple[Mark, ...]
+    vessels: tuple[Floats, ...]
+    priors: Priors
+
+
+def draw_scalp(rng: np.random.Generator, radius_um: float, priors: Priors, person: Person | None = None) -> Scalp:
+    """A scalp drawn from priors (of person, where given), known to radius_um around the centre of the field."""
+    ground = draw_ground(rng, radius_um, priors, person or draw_person(rng, priors))
+    inside, outside = sign_chances(rng, priors.scalp, clipped=ground.person.clipped)
+    roots = np.array([follicle.root_um for follicle in ground.follicles]).reshape(-1, 2)
+    in_patch = patch_side(rng, roots, radius_um, within(rng, priors.scalp.patch_share))
+    names = [*DRAWN_SIGNS, EMPTY]
+    signs = [names[int(rng.choice(len(names), p=inside if patch else outside))] for patch in in_patch]
+    return grown(ground, signs, rng)
+
+
+def draw_person(rng: np.random.Generator, priors: Priors) -> Person:
     skin = draw_skin(rng, priors.skin)
     clipped = bool(rng.random() < priors.scalp.clipped_chance)
-    hair_colour = draw_hair_colour(rng, priors.skin, skin)
-    grower = HairGrower(rng, priors, skin, hair_colour, clipped=clipped)
-    units = unit_centres(rng, radius_um, within(rng, priors.scalp.units_per_cm2))
-    signs_inside, signs_outside = sign_chances(rng, priors.scalp, clipped=clipped)
-    inside = patch_side(rng, units, radius_um, within(rng, priors.scalp.patch_share))
-    yellow = within(rng, priors.skin.yellow_dot_chance) * float(rng.random() < 0.5)
+    return Person(skin, draw_hair_colour(rng, priors.skin, skin), clipped)
+
+
+def draw_ground(rng: np.random.Generator, radius_um: float, priors: Priors, person: Person) -> Ground:
+    """A place of a person's scalp: its follicles, at least min_root_distance_um apart, and the marks of its skin."""
+    person = replace(person, skin=replace(person.skin, seed=int(rng.integers(2**31))))
+    grower = HairGrower(rng, priors, person.skin, person.hair_colour, clipped=person.clipped)
+    follicles: list[Follicle] = []
+    roots = np.empty((0, 2))
+    for unit, centre in enumerate(unit_centres(rng, radius_um, within(rng, priors.scalp.units_per_cm2))):
+        for root in unit_roots(rng, centre, grower.stream(centre), priors.scalp):
+            gaps = roots - root
+            if len(roots) and np.hypot(gaps[:, 0], gaps[:, 1]).min() < priors.scalp.min_root_distance_um:
+                continue
+            roots = np.vstack([roots, root])
+            follicles.append(Follicle(root, unit, int(rng.integers(2**31))))
+    return Ground(
+        radius_um=radius_um,
+        person=person,
+        grower=grower,
+        follicles=tuple(follicles),
+        yellow=within(rng, priors.skin.yellow_dot_chance) * float(rng.random() < 0.5),
+        marks=tuple(skin_marks(rng, priors.skin, person.skin, radius_um)),
+        vessels=draw_vessels(rng, priors.skin, radius_um),
+        priors=priors,
+    )
+
+
+def grown(ground: Ground, signs: Sequence[str], rng: np.random.Generator) -> Scalp:
+    """The scalp on which each follicle shows its sign (or EMPTY). rng: of what only lies on it, cut hair and long.
+
+    A follicle is seeded by itself and its sign: shown again, it is the same hair.
+    """
     structures: list[Structure] = []
     marks: list[Mark] = []
-    roots = np.empty((0, 2))
-    for unit, centre in enumerate(units):
-        chances = signs_inside if inside[unit] else signs_outside
-        for root in unit_roots(rng, centre, grower.stream(centre), priors.scalp):
-            if len(roots) and np.hypot(*(roots - root).T).min() < priors.scalp.min_root_distance_um:
-                continue
-            sign = str(rng.choice([*DRAWN_SIGNS, EMPTY], p=chances))
-            marks += follicle_marks(rng, root, sign, skin, priors.skin, yellow)
-            if sign != EMPTY:
-                roots = np.vstack([roots, root])
-                structures.append(grower.grow(sign, root, unit, f"u{unit}h{len(structures)}"))
-    structures += lying_hairs(rng, grower, radius_um)
-    structures += fragments(rng, grower, radius_um)
-    marks += skin_marks(rng, priors.skin, skin, radius_um)
+    skin = ground.person.skin
+    for number, (follicle, sign) in enumerate(zip(ground.follicles, signs, strict=True)):
+        own = np.random.default_rng([follicle.seed, 0])
+        marks += follicle_marks(own, follicle.root_um, sign, skin, ground.priors.skin, ground.yellow)
+        if sign != EMPTY:
+            grower = ground.grower.seeded([follicle.seed, 1 + DRAWN_SIGNS.index(sign)])
+            structures.append(grower.grow(sign, follicle.root_um, follicle.unit, f"f{number}"))
+    loose = ground.grower.seeded([int(rng.integers(2**31))])
+    structures += lying_hairs(loose, ground.radius_um)
+    structures += fragments(loose, ground.radius_um)
     return Scalp(
-        radius_um=radius_um,
-        skin=skin,
-        structures=tuple(structures),
-        marks=tuple(marks),
-        vessels=draw_vessels(rng, priors.skin, radius_um),
-        clipped=clipped,
-        hair_colour=hair_colour,
+        ground.radius_um, skin, tuple(structures), (*marks, *ground.marks), ground.vessels, ground.person.clipped
     )
 
 

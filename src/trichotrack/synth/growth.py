@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,12 @@ class HairGrower:
         self.subsurface_um = within(rng, priors.skin.subsurface_um) * float(rng.random() < 0.8)
         self.veil = float(rng.uniform(0.35, 1.0))
         self.grey = float(rng.random() < 0.25) * float(rng.uniform(0.0, 0.5))
+
+    def seeded(self, seed: list[int]) -> HairGrower:
+        """The same scalp's grower, drawing from a generator of its own."""
+        other = copy.copy(self)
+        other.rng = np.random.default_rng(seed)
+        return other
 
     def stream(self, at_um: Floats) -> float:
         """Direction of the hairs at a place, radians."""
@@ -131,9 +138,9 @@ class HairGrower:
         return apart(np.clip(colour, 0, 1), self.skin, 0.13)
 
 
-def lying_hairs(rng: np.random.Generator, grower: HairGrower, radius_um: float) -> list[Structure]:
+def lying_hairs(grower: HairGrower, radius_um: float) -> list[Structure]:
     """Long hairs that cross the field with their root outside it: a look-alike without a label of its own."""
-    priors = grower.priors.scalp
+    rng, priors = grower.rng, grower.priors.scalp
     if grower.clipped or rng.random() < 0.4:
         return []
     area = (2 * radius_um / 1e4) ** 2
@@ -153,8 +160,9 @@ def lying_hairs(rng: np.random.Generator, grower: HairGrower, radius_um: float) 
     return hairs
 
 
-def fragments(rng: np.random.Generator, grower: HairGrower, radius_um: float) -> list[Structure]:
+def fragments(grower: HairGrower, radius_um: float) -> list[Structure]:
     """Cut pieces of hair on the skin, without a root: a look-alike of broken hairs."""
+    rng = grower.rng
     if rng.random() < 0.5:
         return []
     area = (2 * radius_um / 1e4) ** 2

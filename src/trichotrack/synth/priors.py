@@ -117,7 +117,9 @@ class CameraPriors:
     sharpening: Range = (0.0, 0.9)
     """Unsharp mask of the device. Assumed; half of captures have none."""
     jpeg_quality: tuple[int, int] = (62, 96)
-    """Half of the captures are compressed once."""
+    """Of those captures that are compressed once."""
+    jpeg_chance: float = 0.5
+    """Share of captures compressed once. Assumed."""
     glare_blobs: int = 4
     """At most so many saturated blobs, never over a root."""
     bubbles: int = 7

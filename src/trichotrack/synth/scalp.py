@@ -5,7 +5,7 @@ Coordinates are µm on the skin, x to the right and y down, with the origin at t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -113,8 +113,6 @@ class Scalp:
     marks: tuple[Mark, ...] = ()
     vessels: tuple[Floats, ...] = ()
     clipped: bool = False
-    hair_colour: Colour = (0.1, 0.08, 0.07)
-    extra: dict[str, float] = field(default_factory=dict)
 
     def without(self, structure_id: str) -> Scalp:
         """The same scalp but for one structure."""
