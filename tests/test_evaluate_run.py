@@ -250,7 +250,10 @@ def test_the_worst_captures_are_drawn_worst_first_and_perfect_ones_left_out(tmp_
         Image.fromarray(np.full((SIDE_PX, SIDE_PX, 3), 180, np.uint8)).save(tmp_path / f"{name}.png")
     found = {"a.png": [], "b.png": [("black_dot", 50, 50)], "c.png": [("black_dot", 90, 90), ("black_dot", 150, 90)]}
     result = evaluate(FakeCounter(found), labelset)
+    (tmp_path / "worst").mkdir()
+    (tmp_path / "worst" / "01_earlier.jpg").touch()
     pictures = draw_worst(result, tmp_path, tmp_path / "worst", HAIRS)
+    assert sorted((tmp_path / "worst").iterdir()) == pictures
     assert [path.name for path in pictures] == ["01_c.jpg", "02_a.jpg"]
     with Image.open(pictures[0]) as picture:
         assert picture.width > 2 * SIDE_PX

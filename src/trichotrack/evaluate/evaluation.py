@@ -114,8 +114,11 @@ def draw_worst(
 ) -> list[Path]:
     """Pictures of the captures with the most errors, labelled beside predicted: 01_name.jpg is the worst.
 
-    images: the labelled folder. signs: how to draw them. Returns the files written.
+    images: the labelled folder. signs: how to draw them. Pictures of an earlier evaluation there are removed. Returns
+    the files written.
     """
+    for earlier in folder.glob("[0-9][0-9]_*.jpg"):
+        earlier.unlink()
     written = []
     for rank, comparison in enumerate(evaluation.worst(limit), 1):
         shown = {name: signs[name] for name in evaluation.signs if name in signs}
