@@ -35,7 +35,7 @@ class HairGrower:
         self.curl = float(abs(rng.normal(0, 1.2e-4)))
         self.subsurface_um = within(rng, priors.skin.subsurface_um) * float(rng.random() < 0.8)
         self.veil = float(rng.uniform(0.35, 1.0))
-        self.grey = float(rng.random() < 0.25) * float(rng.uniform(0.0, 0.5))
+        self.grey = float(rng.random() < 0.25) * within(rng, priors.skin.grey_share)
 
     def seeded(self, seed: list[int]) -> HairGrower:
         """The same scalp's grower, drawing from a generator of its own."""

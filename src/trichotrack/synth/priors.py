@@ -71,6 +71,8 @@ class SkinPriors:
     """Redness. Assumed."""
     hair_melanin: tuple[float, ...] = (0.42, 0.26, 0.16, 0.08, 0.08)
     """Chance of black, dark brown, brown, light (blond or red) and grey hair. Assumed."""
+    grey_share: Range = (0.0, 0.5)
+    """Share of grey hairs among the others, in one of four people. Assumed."""
     subsurface_um: Range = (120.0, 520.0)
     """How far a shaft is seen through the skin behind its root: bluish, as on real captures."""
     furrow_um: Range = (90.0, 380.0)

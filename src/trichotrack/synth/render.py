@@ -92,7 +92,7 @@ def photograph(
     roots = np.array([[item.x, item.y] for item in objects]).reshape(-1, 2)
     image = paint_surface(image, relief, view, camera, roots)
     bare = 1.0 - root_veil(shown, view)
-    speck = np.float32(0.022) * relief.fine * layer.cover
+    speck = np.float32(0.012) * relief.fine * layer.cover
     shafts = np.clip(layer.colour + speck[..., None], 0, 1)
     image = np.asarray(image * (1.0 - layer.cover * bare)[..., None] + shafts * bare[..., None])
     image = with_depth(image, height_map(shown, view), view, camera)

@@ -42,7 +42,7 @@ def _tone(rng: np.random.Generator, scalp: Scalp, view: View) -> Image:
     redness = noise(rng, coarse, radius, 900.0) + 0.6 * noise(rng, coarse, radius, 260.0)
     brown = noise(rng, coarse, radius, 1500.0) + 0.5 * noise(rng, coarse, radius, 180.0)
     mottle = redness[..., None] * RED + brown[..., None] * BROWN
-    tone = np.array(skin.colour, np.float32) - np.float32(0.035 * skin.mottle) * mottle
+    tone = np.array(skin.colour, np.float32) * (1.0 - np.float32(0.05 * skin.mottle) * np.clip(mottle, -3, 3))
     return enlarged(np.asarray(tone, np.float32), 4, view)
 
 
