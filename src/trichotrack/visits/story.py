@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
+from trichotrack.capture import natural_key
 from trichotrack.runtime.reading import Reading
-from trichotrack.visits.series import SignSeries
-from trichotrack.visits.verdict import Verdict
+from trichotrack.visits.dates import first_day, last_day
+from trichotrack.visits.notices import assumptions, notices
+from trichotrack.visits.readings import current_reading, reviewed_by
+from trichotrack.visits.series import ReadCapture, SignSeries, sign_series
+from trichotrack.visits.verdict import ASSUMED_CV, Verdict, headline, patient_verdicts
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from trichotrack.visits.schema import Capture, Patient
 
 
 @dataclass(frozen=True)
@@ -119,3 +129,102 @@ class PatientStory:
 
     def verdicts_at(self, visit_id: int) -> tuple[Verdict, ...]:
         return tuple(verdict for verdict in self.verdicts if verdict.visit_id == visit_id)
+
+
+def patient_story(session: Session, patient_id: str, *, cv: float = ASSUMED_CV) -> PatientStory:
+    """The story of one patient in the record. cv: between-capture CV at each visit, assumed.
+
+    Raises InputError where there is no such patient. A patient without visits has a story with treatments and SALT.
+    """
+    from trichotrack.visits.history import patient_of
+
+    found = patient_of(session, patient_id)
+    visits = _visits(session, found)
+    captures = [_read_capture(visit, capture, cutoff) for visit, stored in visits for capture, cutoff in stored]
+    series = sign_series(captures)
+    verdicts = patient_verdicts(captures, synthetic=found.synthetic, cv=cv)
+    told = tuple(visit for visit, _ in visits)
+    return PatientStory(
+        patient=PatientFacts(found.id, found.synthetic, found.aa_type, found.sex, found.birth_year, found.onset),
+        headline=headline(verdicts) if captures else "No visit so far.",
+        visits=told,
+        series=series,
+        verdicts=verdicts,
+        treatments=_treatments(found),
+        salt=tuple(SaltPoint(s.date, s.total, s.top, s.back, s.left, s.right) for s in found.salt),
+        notices=notices(captures, series, synthetic=found.synthetic),
+        assumptions=assumptions(captures, cv),
+        models=tuple(
+            dict.fromkeys(
+                f"{model.name} (sha256 {model.sha256[:12]})"
+                for capture in captures
+                if (model := capture.reading.model) is not None
+            )
+        ),
+    )
+
+
+def _visits(session: Session, patient: Patient) -> list[tuple[VisitStory, list[tuple[CaptureStory, float]]]]:
+    """Each visit, and its captures with the vellus cut-off each was read with."""
+    from sqlalchemy import select
+    from sqlalchemy.orm import joinedload, selectinload
+
+    from trichotrack.visits import schema
+
+    rows = session.scalars(
+        select(schema.Visit)
+        .where(schema.Visit.patient_id == patient.id)
+        .order_by(schema.Visit.date)
+        .options(
+            selectinload(schema.Visit.captures).options(
+                joinedload(schema.Capture.picture),
+                selectinload(schema.Capture.readings).selectinload(schema.StoredReading.reviews),
+            )
+        )
+    )
+    visits = []
+    for row in rows:
+        stored = [_capture(capture) for capture in row.captures]
+        stored.sort(key=lambda pair: natural_key(f"{pair[0].site}/{pair[0].field}/{pair[0].n}"))
+        visits.append((VisitStory(row.id, row.date, tuple(capture for capture, _ in stored)), stored))
+    return visits
+
+
+def _capture(row: Capture) -> tuple[CaptureStory, float]:
+    current = current_reading(row)
+    reviewer = reviewed_by(current)
+    story = CaptureStory(
+        id=row.id,
+        file=row.file,
+        sha256=row.sha256,
+        site=row.site,
+        field=row.field,
+        n=row.n,
+        preparation=row.preparation,
+        device=row.device,
+        reading=Reading.from_json(current.reading),
+        reviewed=bool(reviewer),
+        reviewed_by=reviewer,
+        earlier_readings=len(row.readings) - 1,
+        picture=row.picture.jpeg,
+        picture_size_px=(row.picture.width, row.picture.height),
+    )
+    return story, current.vellus_cutoff_um
+
+
+def _read_capture(visit: VisitStory, capture: CaptureStory, cutoff_um: float) -> ReadCapture:
+    return ReadCapture(
+        visit.id, visit.date, capture.site, capture.field, capture.preparation, capture.device, capture.reading,
+        reviewed=capture.reviewed, vellus_cutoff_um=cutoff_um,
+    )  # fmt: skip
+
+
+def _treatments(patient: Patient) -> tuple[TreatmentStory, ...]:
+    told = [
+        TreatmentStory(
+            t.id, t.drug, t.dose, t.unit, t.route, t.start, t.end, first_day(t.start), last_day(t.end), t.stop_reason,
+            t.response,
+        )
+        for t in patient.treatments
+    ]  # fmt: skip
+    return tuple(sorted(told, key=lambda t: (t.start_day or date.min, t.end_day or date.max, t.id)))

@@ -1,13 +1,37 @@
-"""Did it change between two visits? Four answers, each with its sentence and its reason."""
+"""Did it change between two visits? Four answers, each with its sentence and its reason.
+
+Compared are the sites that both visits share, stratified, with an assumed between-capture CV beside the Poisson noise
+(`stats.rates.common_rate_ratio`). A visit's questions spend their share of 5 % (`stats.multiplicity.SeriesLevels`):
+the active load first of all, the other outcomes by Holm at the same level. The interval printed is that of the level
+judged at, so what it leaves out is what the verdict says.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Literal
 
-Outcome = Literal["fell", "rose", "no detectable change", "cannot tell"]
-Against = Literal["baseline", "previous"]
+from trichotrack.stats.multiplicity import SeriesLevels, holm_levels
+from trichotrack.stats.rates import RateRatio, Stratum, change_needed, common_rate_ratio, null_share
+from trichotrack.visits.comparable import unreviewed, why_not_comparable
+from trichotrack.visits.series import (
+    ACTIVE_LOAD,
+    ReadCapture,
+    SiteCount,
+    label_of,
+    outcomes_of,
+    refusals,
+    site_visit_counts,
+)
+from trichotrack.visits.wording import Against, Outcome, counted_text, interval_text, verdict_sentence
+
+ASSUMED_CV = 0.15
+"""Between-capture CV at each visit, relocation included: assumed until repeats with relocation measure it."""
+
+SERIES_LEVEL = 0.05
+"""Of stable patients, at most this part is ever told of a change in the active load."""
 
 
 @dataclass(frozen=True)
@@ -25,20 +49,21 @@ class SiteCounts:
 class Verdict:
     """The answer for one outcome at one visit, against the baseline or the previous visit.
 
-    outcome: one of four. sentence: what to print ("Active load fell to 35 % of baseline (95 % interval 20 to 60 %).").
-    reason: why this answer and no other ("9 events at baseline; a fall below 2 would be needed"). ratio, low, high:
-    rate ratio over the common sites with its 95 % interval (low 0 or high inf where a count is zero); None where
-    visits may not be compared at all. p: two-sided, before and adjusted_p after multiplicity; judged at 5 %. sites:
-    what it rests on. synthetic: of a made-up patient, and said so in the sentence.
+    outcome: one of four. sentence: what to print ("Active load fell since baseline: −65 % (97.5 % interval −80 % to
+    −42 %)."). reason: why this answer and no other ("9 events at baseline, 1 at this visit; a fall below 2 was
+    needed"). ratio, low, high: rate ratio over the common sites with its interval of this confidence, that at which
+    it was judged (low 0 or high inf where a count is zero); None where visits may not be compared at all. p:
+    two-sided, judged at 1 - confidence; None where nothing was judged. sites: what it rests on. synthetic: of a
+    made-up patient, and said so in the sentence.
     """
 
     name: str
     label: str
     against: Against
     visit_id: int
-    date: date
+    date: dt.date
     reference_visit_id: int
-    reference_date: date
+    reference_date: dt.date
     outcome: Outcome
     sentence: str
     reason: str
@@ -46,7 +71,197 @@ class Verdict:
     low: float | None = None
     high: float | None = None
     p: float | None = None
-    adjusted_p: float | None = None
+    confidence: float = 0.95
     sites: tuple[SiteCounts, ...] = ()
     primary: bool = False
     synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One outcome at two visits before it is judged. obstacle: why it may not be ("" where it may).
+
+    left_out: common sites not compared, with the reason.
+    """
+
+    name: str
+    sites: tuple[SiteCounts, ...]
+    obstacle: str = ""
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def strata(self) -> tuple[Stratum, ...]:
+        return tuple(Stratum(s.count0, s.exposure0_cm2, s.count1, s.exposure1_cm2) for s in self.sites)
+
+
+def patient_verdicts(
+    captures: Sequence[ReadCapture], *, synthetic: bool = False, cv: float = ASSUMED_CV, level: float = SERIES_LEVEL
+) -> tuple[Verdict, ...]:
+    """Verdicts of every outcome at every visit after the first, against baseline and (from the third visit) previous.
+
+    captures: all of one patient, any order. A verdict depends on no later visit.
+    """
+    dates = {capture.visit_id: capture.date for capture in captures}
+    visits = sorted(dates, key=lambda visit: (dates[visit], visit))
+    levels = SeriesLevels(level)
+    verdicts: list[Verdict] = []
+    changed = False
+    for place, visit in enumerate(visits[1:], start=1):
+        against_baseline, against_previous = levels.next_visit(changed=changed)
+        questions: list[tuple[Against, int, float]] = [("baseline", visits[0], against_baseline)]
+        if place > 1:
+            questions.append(("previous", visits[place - 1], against_previous))
+        here: list[Verdict] = []
+        for against, reference, at_level in questions:
+            upto = tuple(c for c in captures if dates[c.visit_id] <= dates[visit])
+            asked = [
+                compare_visits(captures, name, reference, visit, synthetic=synthetic) for name in outcomes_of(upto)
+            ]
+            here += judge_all(
+                asked, (reference, dates[reference]), (visit, dates[visit]), against, level=at_level, cv=cv,
+                synthetic=synthetic,
+            )  # fmt: skip
+        changed = any(v.primary and v.against == "baseline" and v.outcome in {"fell", "rose"} for v in here)
+        order = {verdict.name: i for i, verdict in enumerate(here) if verdict.against == "baseline"}
+        verdicts += sorted(here, key=lambda verdict: (order[verdict.name], verdict.against != "baseline"))
+    return tuple(verdicts)
+
+
+def compare_visits(
+    captures: Sequence[ReadCapture], name: str, reference: int, visit: int, *, synthetic: bool = False
+) -> Comparison:
+    """One outcome at two visits over the sites they share; a site read otherwise at one of them is left out."""
+    counts = site_visit_counts(captures, name)
+    before = {site: count for (at, site), count in counts.items() if at == reference}
+    after = {site: count for (at, site), count in counts.items() if at == visit}
+    common = sorted(before.keys() & after.keys())
+    if not common:
+        return Comparison(name, (), _nothing_shared(captures, name, (reference, visit), before, after))
+    sites, left_out = [], []
+    for site in common:
+        obstacle = why_not_comparable(before[site], after[site], name)
+        exposure0, exposure1 = before[site].exposure_cm2, after[site].exposure_cm2
+        if obstacle or exposure0 is None or exposure1 is None:
+            left_out.append(f"{site}: {obstacle}")
+        else:
+            sites.append(SiteCounts(site, before[site].count, exposure0, after[site].count, exposure1))
+    if not sites:
+        reasons = dict.fromkeys(text.split(": ", 1)[1] for text in left_out)
+        return Comparison(name, (), "; ".join(reasons), tuple(left_out))
+    compared = {s.site for s in sites}
+    used = [c for site in compared for c in (*before[site].used, *after[site].used)]
+    return Comparison(name, tuple(sites), "" if synthetic else unreviewed(used), tuple(left_out))
+
+
+def judge_all(
+    comparisons: Sequence[Comparison],
+    reference: tuple[int, dt.date],
+    visit: tuple[int, dt.date],
+    against: Against,
+    *,
+    level: float,
+    cv: float = ASSUMED_CV,
+    synthetic: bool = False,
+) -> list[Verdict]:
+    """A verdict for each comparison: the active load at `level`, the others by Holm at `level` together."""
+    rest = [c for c in comparisons if c.name != ACTIVE_LOAD and not c.obstacle]
+    judged = holm_levels([common_rate_ratio(c.strata, cv=cv).p for c in rest], level)
+    levels = {c.name: at for c, at in zip(rest, judged, strict=True)}
+    verdicts = []
+    for comparison in comparisons:
+        at = levels.get(comparison.name, level)
+        outcome, reason, found = _judge(comparison, at, cv, against)
+        label = label_of(comparison.name)
+        told = verdict_sentence(comparison.name, label, outcome, reason, found, at, against)
+        verdicts.append(
+            Verdict(
+                comparison.name,
+                label[0].upper() + label[1:],
+                against,
+                *visit,
+                *reference,
+                outcome,
+                f"Synthetic patient: {told}" if synthetic else told,
+                reason,
+                ratio=found.ratio if found and not math.isnan(found.ratio) else None,
+                low=found.low if found else None,
+                high=found.high if found else None,
+                p=found.p if found and not comparison.obstacle else None,
+                confidence=1 - at,
+                sites=comparison.sites,
+                primary=comparison.name == ACTIVE_LOAD,
+                synthetic=synthetic,
+            )
+        )
+    return verdicts
+
+
+def _judge(comparison: Comparison, level: float, cv: float, against: Against) -> tuple[Outcome, str, RateRatio | None]:
+    """(outcome, reason, ratio with the interval of the level; None where visits may not be compared)."""
+    if not comparison.sites:
+        return "cannot tell", comparison.obstacle, None
+    strata = comparison.strata
+    found = common_rate_ratio(strata, cv=cv, confidence=1 - level)
+    if comparison.obstacle:
+        return "cannot tell", comparison.obstacle, found
+    events = sum(s.count0 for s in strata), sum(s.count1 for s in strata)
+    areas = sum(s.exposure0 for s in strata), sum(s.exposure1 for s in strata)
+    counted = counted_text(events, areas, against)
+    fall, rise = change_needed(events[0], null_share(strata), cv=cv, level=level)
+    left_out = "".join(f"; left out {text}" for text in comparison.left_out)
+    fall_text = "" if fall is None else "a fall to none" if fall == 0 else f"a fall below {fall + 1}"
+    rise_text = "" if rise is None else f"a rise above {rise - 1}"
+    if found.p <= level:
+        fell = found.ratio < 1
+        needed = fall_text if fell else rise_text
+        return "fell" if fell else "rose", counted + (f"; {needed} was needed" if needed else "") + left_out, found
+    if sum(events) == 0:
+        return "cannot tell", f"none seen at either visit{left_out}", found
+    if fall is None:
+        few = f"{counted}: too few, since even a fall to none could be chance"
+        return "cannot tell", few + (f" ({rise_text} would show)" if rise_text else "") + left_out, found
+    needed = " or ".join(text for text in (fall_text, rise_text) if text)
+    return "no detectable change", f"{counted}; {needed} would be needed{left_out}", found
+
+
+def _nothing_shared(
+    captures: Sequence[ReadCapture],
+    name: str,
+    visits: tuple[int, int],
+    before: Mapping[str, SiteCount],
+    after: Mapping[str, SiteCount],
+) -> str:
+    for counts, visit, when in ((before, visits[0], "the earlier visit"), (after, visits[1], "this visit")):
+        if not counts:
+            reasons = refusals([c for c in captures if c.visit_id == visit], name)
+            return f"not counted at {when}" + (f" ({'; '.join(reasons)})" if reasons else "")
+    return f"no site in common ({', '.join(sorted(before))}; now {', '.join(sorted(after))})"
+
+
+def headline(verdicts: Sequence[Verdict]) -> str:
+    """The one sentence for page one, from the verdicts of the last visit against baseline."""
+    if not verdicts:
+        return "One visit so far: nothing to compare with."
+    last = verdicts[-1].visit_id
+    latest = {v.name: v for v in verdicts if v.visit_id == last and v.against == "baseline"}
+    active = latest.get(ACTIVE_LOAD)
+    regrown = [
+        label_of(name)
+        for name in ("early_regrowth", "terminal_hair")
+        if name in latest and latest[name].outcome == "rose"
+    ]
+    if active is None:
+        told = "Whether activity signs changed cannot be told: not all three of them are read."
+    elif active.outcome == "fell":
+        told = (
+            f"Activity signs fell; {' and '.join(regrown)} rose."
+            if regrown
+            else "Activity signs fell; regrowth not shown."
+        )
+    elif active.outcome == "rose":
+        told = "Activity signs rose."
+    elif active.outcome == "no detectable change" and active.low is not None and active.high is not None:
+        told = f"No detectable change in activity signs; {interval_text(active.low, active.high)} is not excluded."
+    else:
+        told = f"Whether activity signs changed cannot be told: {active.reason}."
+    return f"Synthetic patient: {told}" if verdicts[-1].synthetic else told

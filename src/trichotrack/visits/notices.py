@@ -1,0 +1,80 @@
+"""What must be said beside a patient's figures, and what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trichotrack.signs import SIGN
+from trichotrack.visits.comparable import unreviewed
+from trichotrack.visits.series import ACTIVE_LOAD, PARTS, ReadCapture, SignSeries, count_in, label_of
+from trichotrack.visits.wording import confidence_text
+
+
+def notices(captures: Sequence[ReadCapture], series: Sequence[SignSeries], *, synthetic: bool) -> tuple[str, ...]:
+    """Sentences, most important first."""
+    told = []
+    if synthetic:
+        told.append("Synthetic patient: made up for demonstration. No figure here is of a person.")
+    told += dict.fromkeys(m.notice for c in captures if (m := c.reading.model) is not None and m.notice)
+    pending = sum(bool(unreviewed([capture])) for capture in captures)
+    if pending:
+        verdicts = "" if synthetic else "; no verdict rests on them"
+        told.append(
+            f"{pending} of {len(captures)} readings are unreviewed, by a model not validated on patients{verdicts}."
+        )
+    if sum(capture.reading.area_cm2 is None for capture in captures):
+        told.append("Captures without a scale give counts only: no density, and no verdict.")
+    if captures and not any(one.name == ACTIVE_LOAD for one in series):
+        parts = ", ".join(label_of(part) for part in PARTS[ACTIVE_LOAD])
+        told.append(f"Active load ({parts}) is not formed: not all of them are read.")
+    told += [
+        f"{one.label}: no site is common to all visits, so none are pooled."
+        for one in series
+        if one.sites and not one.pooled_sites
+    ]
+    told += [text for one in series if one.name in SIGN for text in _refused(one.label, one.name, captures)]
+    flagged = sum(not capture.reading.quality.ok for capture in captures)
+    if flagged:
+        told.append(f"{flagged} of {len(captures)} captures have a quality flag (defocus, exposure, glare or field).")
+    warned = dict.fromkeys(warning for capture in captures for warning in capture.reading.warnings)
+    told += [f"{warning[0].upper()}{warning[1:]}." for warning in warned]
+    return tuple(told)
+
+
+def _refused(label: str, name: str, captures: Sequence[ReadCapture]) -> list[str]:
+    reasons = [reason for capture in captures if (reason := count_in(capture.reading, name)[1])]
+    if not reasons:
+        return []
+    told = "; ".join(dict.fromkeys(reasons))
+    return [f"{label}: refused in {len(reasons)} of {len(captures)} captures ({told}); left out, not counted as zero."]
+
+
+_METHODS = """
+Repeats of one field are averaged and share its area; fields are added. A sign refused in a capture is left out there,
+with its area.
+
+Densities have 95 % exact Poisson intervals (Garwood; pooled over sites, Fay and Feuer): the scalp sampled, not the
+reader's error.
+
+A between-capture CV of {cv} at each visit is assumed, not measured here; verdicts allow for it beside Poisson noise.
+
+Visits are compared over the sites they share, stratified, by a conditional rate ratio; never across another device,
+scale, preparation, model or vellus cut-off.
+
+The active load (black dots, broken and tapering hairs) is the primary outcome: at most {level} of stable patients are
+ever told of a change in it, over all visits. Half of that is spent at the first follow-up, a sixth at the second, a
+twelfth at the third, and so on; a change against baseline hands its part on to the next visit. At each visit the other
+outcomes share the same level by Holm. The interval of a verdict has the confidence of the level it was judged at.
+
+"No detectable change" is not "stable": what is not excluded is printed. A change of short vellus hair alone is never
+improvement.
+"""
+
+
+def assumptions(captures: Sequence[ReadCapture], cv: float, level: float = 0.05) -> tuple[str, ...]:
+    """What densities, intervals and verdicts rest on, for the methods box."""
+    text = _METHODS.format(cv=confidence_text(cv), level=confidence_text(level))
+    told = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    if cutoffs := sorted({capture.vellus_cutoff_um for capture in captures}):
+        told.append(f"Vellus cut-off: {', '.join(f'{cutoff:g}' for cutoff in cutoffs)} µm of calibre.")
+    return tuple(told)

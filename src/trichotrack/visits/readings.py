@@ -1,0 +1,48 @@
+"""Readings of a capture in the record: which one counts, and who stands for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trichotrack.problems import InputError, Problem
+from trichotrack.visits.dates import full_date
+from trichotrack.visits.history import patient_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from trichotrack.visits.schema import Capture, StoredReading
+
+MODEL = "model"
+"""Author of readings that no person made."""
+
+
+def current_reading(capture: Capture) -> StoredReading:
+    """The reading that counts: the newest by a person, else the newest by a model. Every capture has one."""
+    return max(capture.readings, key=lambda reading: (reading.author != MODEL, reading.id))
+
+
+def reviewed_by(reading: StoredReading) -> str:
+    """Who made the reading, or accepted it (the last to do so); "" where only a model stands for it."""
+    if reading.author != MODEL:
+        return reading.author
+    return reading.reviews[-1].author if reading.reviews else ""
+
+
+def accept_readings(session: Session, patient: str, author: str, date: str = "") -> int:
+    """Marks a patient's current readings (of all visits, or one) as reviewed by author; how many were not yet."""
+    from trichotrack.visits.schema import Review
+
+    author = author.strip()
+    if not author or author == MODEL:
+        raise InputError(Problem("review", "has no author", "Give the name of the person who looked at them."))
+    found = patient_of(session, patient)
+    visits = [visit for visit in found.visits if not date or visit.date == full_date(date)]
+    if not visits:
+        message = f"{patient} has no visit" + (f" on {date}" if date else "")
+        raise InputError(Problem("record", message, "Add it with `trichotrack visit add`."))
+    current = [current_reading(capture) for visit in visits for capture in visit.captures]
+    pending = [reading for reading in current if not reviewed_by(reading)]
+    session.add_all(Review(reading_id=reading.id, author=author) for reading in pending)
+    session.flush()
+    return len(pending)
