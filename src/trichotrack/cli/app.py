@@ -44,6 +44,7 @@ COMMANDS = {
     "visit": Source("visit:visit_app", "Visits: captures into the record, read at once."),
     "treatment": Source("treatment:treatment_app", "Treatments in the record."),
     "salt": Source("salt:salt_app", "SALT scores in the record."),
+    "record": Source("record:record_app", "The record as a whole: readings accepted after review."),
     "report": Source("report:report", "Trends, verdicts and treatments of one patient, as one HTML file."),
 }
 
