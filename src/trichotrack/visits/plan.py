@@ -179,5 +179,6 @@ def _notes(folder: Path, fields: Sequence[str], captures: Sequence[PlannedCaptur
         if path.is_file() and not path.name.startswith(".") and path.suffix.lower() not in SUFFIXES
     )
     if others:
-        notes.append(f"{len(others)} other files are passed over ({', '.join(dict.fromkeys(others))}).")
+        number = "1 other file is" if len(others) == 1 else f"{len(others)} other files are"
+        notes.append(f"{number} passed over ({', '.join(dict.fromkeys(others))}).")
     return tuple(notes)
