@@ -54,6 +54,9 @@ DARK_MEDIAN, BRIGHT_MEDIAN = 40.0, 235.0
 MIN_FIELD_CM2 = 0.02
 """A field of 1.4 mm a side: at 50 structures per cm² it shows one."""
 
+_SAMPLED_PX = 1_000_000
+"""Brightness is judged by about so many pixels, and edges by four times as many: more would tell no more."""
+
 PLAUSIBLE_TERMINAL_UM = (40.0, 120.0)
 """Median calibre of terminal hair outside this points to a wrong scale."""
 
@@ -305,8 +308,10 @@ def natural_key(path: str | Path) -> list[tuple[int, int, str]]:
 
 def assess_quality(pixels: NDArray[np.uint8], um_per_px: float | None = None) -> Quality:
     """Defocus, exposure, glare and size of field, of pixels uint8 (H, W, 3) at um_per_px (None: unknown)."""
-    brightness = _brightness(pixels[::2, ::2])
-    white = float(np.mean(pixels[::2, ::2].min(axis=2) >= 250))
+    step = max(1, int(math.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLED_PX)))
+    sampled = pixels[::step, ::step]
+    brightness = _brightness(sampled)
+    white = float(np.mean(sampled.min(axis=2) >= 250))
     black = float(np.mean(brightness <= 8))
     middle = float(np.median(brightness))
     flags = []
@@ -344,21 +349,27 @@ def edge_blur_px(pixels: NDArray[np.uint8], block_px: int = 32) -> float | None:
     An edge of height d blurred by sigma has the slope d / (sigma·√(2π)) at its middle. Each block gives its range
     over its steepest slope (both without the extreme 1 %); the median of the quarter richest in contrast is taken.
     """
-    brightness = _brightness(pixels)
-    height, width = (side - side % block_px for side in brightness.shape)
+    height, width = (side - side % block_px for side in pixels.shape[:2])
     if not (height and width):
         return None
-    brightness = brightness[:height, :width]
-    slope_y, slope_x = np.gradient(brightness)
-    values = np.sort(_blocks(brightness, block_px), axis=1)
-    few = block_px * block_px // 100
-    contrast = values[:, -1 - few] - values[:, few]
+    # Bands of blocks, and in a large picture not every band: memory and time do not grow with the camera.
+    step = block_px * math.ceil(height * width / (4 * _SAMPLED_PX))
+    bands = [_edges(pixels[top : top + block_px, :width], block_px) for top in range(0, height, step)]
+    contrast, steepest = np.concatenate(bands, axis=1)
     rich = contrast >= max(float(np.quantile(contrast, 0.75)), 12.0)
     if not rich.any():
         return None
-    slopes = _blocks(np.hypot(slope_x, slope_y), block_px)[rich]
-    steepest = np.partition(slopes, -few, axis=1)[:, -few]
-    return float(np.median(contrast[rich] / (math.sqrt(2 * math.pi) * np.maximum(steepest, 1e-3))))
+    return float(np.median(contrast[rich] / (math.sqrt(2 * math.pi) * np.maximum(steepest[rich], 1e-3))))
+
+
+def _edges(band: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Range of brightness and steepest slope, each without the extreme 1 %, of each block of a band: (2, blocks)."""
+    brightness = _brightness(band)
+    slope_y, slope_x = np.gradient(brightness)
+    few = side * side // 100
+    values = np.sort(_blocks(brightness, side), axis=1)
+    slopes = np.partition(_blocks(np.hypot(slope_x, slope_y), side), -few, axis=1)
+    return np.stack([values[:, -1 - few] - values[:, few], slopes[:, -few]])
 
 
 def _brightness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -366,9 +377,8 @@ def _brightness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(pixels.astype(np.float32) @ weights, np.float32)
 
 
-def _blocks(grid: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    rows, columns = grid.shape[0] // side, grid.shape[1] // side
-    return grid.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(rows * columns, side * side)
+def _blocks(band: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    return band.reshape(side, -1, side).swapaxes(0, 1).reshape(-1, side * side)
 
 
 def scale_warning(terminal_widths_um: Sequence[float]) -> str | None:

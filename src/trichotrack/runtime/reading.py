@@ -96,7 +96,7 @@ class Reading:
             raw["objects"] = tuple(MarkedObject(**value) for value in raw["objects"])
             raw["warnings"] = tuple(raw.get("warnings", ()))
             return cls(**raw)
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, AttributeError) as error:
             raise InputError(f"not a complete reading: {error}.") from None
 
 
