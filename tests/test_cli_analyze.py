@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -289,6 +291,23 @@ def test_an_exif_rotated_capture_is_read_as_its_upright_copy(here: Path, model: 
     places = {name: [(r["x"], r["y"]) for r in marks if r["file"] == name] for name in ("upright.png", "turned.png")}
     assert places["upright.png"] == places["turned.png"]
     assert len(places["turned.png"]) == 3
+
+
+def test_analyze_and_check_run_where_only_the_core_is_installed(here: Path) -> None:
+    capture(here / "a.png")
+    path = with_selftest(here / "m.onnx")
+    blocked = (
+        "import sys\n"
+        "for name in 'torch lightning timm onnx cv2 sklearn yaml openpyxl sqlalchemy statsmodels matplotlib jinja2 '"
+        "'pandas albumentations jsonargparse'.split():\n    sys.modules[name] = None\n"
+        "from trichotrack.cli.app import main\nmain()"
+    )
+    for arguments in (["analyze", "a.png", "--um-per-px", "6", "--model", str(path)], ["check", str(path)]):
+        shown = subprocess.run(
+            [sys.executable, "-c", blocked, *arguments], capture_output=True, text=True, check=False, cwd=here
+        )
+        assert shown.returncode == 0, shown.stderr
+        assert shown.stderr == "", "no progress bar where nobody watches"
 
 
 def with_selftest(path: Path, **options: object) -> Path:

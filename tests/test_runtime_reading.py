@@ -21,7 +21,10 @@ READING = Reading(
         "black_dot": SignReading("counted", None, 3, 3.1, (2, 5), 28.8, 0.98),
         "short_vellus_hair": SignReading("refused", "2.1 px per 30 µm short vellus hair; 3 needed"),
     },
-    objects=(MarkedObject("1", "black_dot", 12.3, 40.1, score=0.91), MarkedObject("2", "broken_hair", 1, 2, 3, 4, 70.0)),
+    objects=(
+        MarkedObject("1", "black_dot", 12.3, 40.1, score=0.91),
+        MarkedObject("2", "broken_hair", 1, 2, 3, 4, 70.0),
+    ),
     model=ModelRef("m", "cd", 1, validated=False, notice="not validated on patients."), warnings=("a warning",),
 )  # fmt: skip
 
