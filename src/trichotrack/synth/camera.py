@@ -88,7 +88,7 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
 def _haze_colour(rng: np.random.Generator) -> Floats:
     """White to bluish, as the ring light is."""
     grey = rng.uniform(0.72, 0.9)
-    return np.array([grey * rng.uniform(0.93, 1.0), grey, min(1.0, grey * rng.uniform(1.0, 1.16))])
+    return np.array([grey * rng.uniform(0.93, 1.0), grey, min(1.0, grey * rng.uniform(1.0, 1.2))])
 
 
 def _draw_blobs(rng: np.random.Generator, priors: CameraPriors) -> tuple[Blob, ...]:
@@ -114,7 +114,7 @@ def paint_surface(image: Image, relief: Relief, view: View, camera: Camera, root
     patch = _cloud(rng, coarse, 2600.0) + 0.8 * _cloud(rng, coarse, 800.0) + 0.45 * _cloud(rng, coarse, 220.0)
     where = enlarged(np.clip(np.float32(camera.haze - 0.5) + 0.38 * patch, 0, 1), 4, view)
     # Where little light is mirrored, the deeper and yellower layers show.
-    tint = np.array([0.01, 0.0, -0.035], np.float32) * np.clip(-patch, 0, 1.5)[..., None] * np.float32(camera.haze)
+    tint = np.array([0.012, 0.0, -0.055], np.float32) * np.clip(-patch, 0, 1.5)[..., None] * np.float32(camera.haze)
     slope = cv2.Sobel(relief.furrows, cv2.CV_32F, 1, 0, ksize=3) * np.float32(camera.light[0])
     slope += cv2.Sobel(relief.furrows, cv2.CV_32F, 0, 1, ksize=3) * np.float32(camera.light[1])
     texture = relief.fine + np.float32(0.5) * slope
@@ -203,7 +203,9 @@ def expose(image: Image, view: View, camera: Camera) -> NDArray[np.uint8]:
     y = (np.arange(height, dtype=np.float32)[:, None] / height - np.float32(camera.vignette_centre[1])) * 1.4
     light = np.float32(camera.exposure) * (1.0 - np.float32(camera.vignette) * np.clip(x * x + y * y, 0, 1))
     image = np.asarray(image * light[..., None] * camera.gains.astype(np.float32))
-    image = (image - np.float32(0.45)) * np.float32(camera.contrast) + np.float32(0.45)
+    # Contrast of brightness only: stretched channel by channel, dull colours would turn garish.
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    image += (np.float32(camera.contrast - 1) * (grey - np.float32(0.45)))[..., None]
     if camera.chromatic_px > 0.1:
         image = _chromatic(image, camera.chromatic_px)
     image += _sensor_noise(rng, image, camera.noise)

@@ -34,7 +34,7 @@ LABELLED = Series(
     captures_per_person=3,
     sizes_px=((640, 512), (720, 576), (768, 576)),
     um_per_px=(5.7, 6.0),
-    splits=(("train", 14), ("val", 3), ("test", 3)),
+    splits=(("train", 0.6), ("val", 0.2), ("test", 0.2)),
 )
 
 COURSES = {

@@ -128,7 +128,7 @@ def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
     place = melanin * (len(stops) - 1)
     low = min(int(place), len(stops) - 2)
     base = stops[low] + (stops[low + 1] - stops[low]) * (place - low)
-    base = base * np.array([1.0, 1.0 - 0.28 * redness, 1.0 - 0.24 * redness]) + rng.normal(0, 0.02, 3)
+    base = base * np.array([1.0, 1.0 - 0.28 * redness, 1.0 - 0.24 * redness]) * rng.normal(1, 0.025, 3)
     return Skin(
         colour=triple(base),
         melanin=melanin,

@@ -7,10 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from trichotrack.signs import VELLUS_CUTOFF_UM
 from trichotrack.synth.priors import Priors
 from trichotrack.synth.scalp import Colour, End, Floats, Skin, Structure, log_within, triple, within
 
 PATH_STEP_UM = 45.0
+
+LEAST_TERMINAL_UM = 55.0
+"""No part of a terminal hair is thinner."""
 
 
 def apart(colour: Floats, skin: Skin, least: float) -> Colour:
@@ -88,7 +92,7 @@ class HairGrower:
         if self.clipped:
             length = min(length, within(rng, priors.clipped_length_um))
         path = self.path(root, length, 3.0)
-        width = within(rng, priors.vellus_width_um) * self._uneven(len(path), 0.03)
+        width = np.minimum(within(rng, priors.vellus_width_um) * self._uneven(len(path), 0.03), VELLUS_CUTOFF_UM - 0.5)
         width[1:] *= np.linspace(1.0, rng.uniform(0.6, 1.0), len(path) - 1)
         pale = np.array(self.skin.colour) * rng.uniform(0.4, 0.72) * np.array([1.0, 0.94, 0.88])
         mix = rng.uniform(0.15, 0.9)
@@ -101,7 +105,7 @@ class HairGrower:
         priors, rng = self.priors.scalp, self.rng
         lengths = priors.clipped_length_um if self.clipped else priors.terminal_length_um
         path = self.path(root, log_within(rng, lengths), 1.0)
-        width = within(rng, priors.terminal_width_um) * self._uneven(len(path), 0.03)
+        width = np.maximum(within(rng, priors.terminal_width_um) * self._uneven(len(path), 0.03), LEAST_TERMINAL_UM)
         return self._hair(path, width, "cut", lift=0.5 if self.clipped else 1.0)
 
     def _hair(self, path: Floats, width: Floats, end: End, *, lift: float) -> Structure:

@@ -33,7 +33,7 @@ class ScalpPriors:
     """Calibre, even along the stub. Assumed: that of the terminal hair it was."""
     broken_length_um: Range = (210.0, 3000.0)
     """Log-uniform. 0.2 to 3 mm (unverified); shorter is a black dot."""
-    tapering_root_um: Range = (12.0, 32.0)
+    tapering_root_um: Range = (16.0, 32.0)
     """Calibre at the root. Assumed."""
     tapering_ratio: Range = (1.9, 4.5)
     """Distal calibre over root calibre. Assumed."""
@@ -103,8 +103,8 @@ class CameraPriors:
     """Blur where the scalp or a raised hair leaves the plane of focus, standard deviation."""
     optics_px: Range = (0.45, 0.95)
     """Blur of lens and demosaicing, standard deviation in px."""
-    red_gain: Range = (0.90, 1.10)
-    blue_gain: Range = (0.84, 1.3)
+    red_gain: Range = (0.86, 1.06)
+    blue_gain: Range = (0.88, 1.38)
     """White balance from yellowish to bluish, as on real captures."""
     exposure: Range = (0.8, 1.25)
     """Factor on brightness."""

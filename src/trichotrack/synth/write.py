@@ -86,14 +86,15 @@ def once_compressed(priors: Priors) -> Priors:
 class Series:
     """Captures to be written: how many, of how many synthetic people, how large (px) and at what scales (µm/px).
 
-    A person has one scale (one device); the captures of a person are of different fields.
+    A person has one scale (one device); the captures of a person are of different fields. splits: names and shares of
+    the people, as split_by_patient takes them.
     """
 
     captures: int
     captures_per_person: int = 3
     sizes_px: tuple[tuple[int, int], ...] = ((640, 512),)
     um_per_px: tuple[float, float] = (6.0, 6.0)
-    splits: tuple[tuple[str, int], ...] = ()
+    splits: tuple[tuple[str, float], ...] = ()
 
 
 def write_series(
@@ -106,9 +107,9 @@ def write_series(
 ) -> LabelSet:
     """Renders a series into folder: images/, captures.csv, labels.csv and objects.csv.
 
-    series.splits: names with the number of people in each, given out in random order; all captures of a person are in
-    one split. Raises InputError where folder is not empty.
+    Raises InputError where folder is not empty.
     """
+    from trichotrack.labels.split import split_by_patient
     from trichotrack.labels.write import write_labels
 
     if series.captures < 1:
@@ -116,8 +117,6 @@ def write_series(
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty. Give a new folder.")
     priors = once_compressed(priors or Priors())
-    people = -(-series.captures // series.captures_per_person)
-    split_of = _splits(series, people, seed)
     rows = []
     for index in range(series.captures):
         number, shot = divmod(index, series.captures_per_person)
@@ -127,12 +126,13 @@ def write_series(
         save_jpeg(folder / file, capture.image)
         row = CaptureRow(
             file=file, patient=name, visit="1", site="vertex", field=str(shot + 1), device="synthetic",
-            split=split_of[number],
         )  # fmt: skip
         rows.append(rows_of(capture, row, f"{name}_{shot + 1}-"))
         if on_capture is not None:
             on_capture()
     labelset = label_set(folder, rows)
+    if series.splits:
+        labelset = split_by_patient(labelset, dict(series.splits), seed)
     write_labels(labelset, folder)
     return labelset
 
@@ -147,13 +147,6 @@ def _capture_of_person(series: Series, priors: Priors, seed: int, number: int, s
     radius_um = 0.5 * float(np.hypot(*size)) * um_per_px + MARGIN_UM
     scalp = draw_scalp(rng, radius_um, priors, person)
     return photograph(scalp, rng, size_px=size, um_per_px=um_per_px, priors=priors.camera)
-
-
-def _splits(series: Series, people: int, seed: int) -> list[str]:
-    names = [name for name, count in series.splits for _ in range(count)][:people]
-    names += [names[0] if names else ""] * (people - len(names))
-    order = np.random.default_rng([seed, 7]).permutation(people)
-    return [names[int(place)] for place in order]
 
 
 def clinic_camera() -> CameraPriors:

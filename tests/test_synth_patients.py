@@ -1,0 +1,159 @@
+"""Synthetic patients, labelled folders and the demonstration data: consistent over visits, and read back as written."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from trichotrack.cli.synth import parse_size, synth_app
+from trichotrack.labels.check import check_labels
+from trichotrack.labels.read import read_labels
+from trichotrack.problems import InputError
+from trichotrack.synth import demo
+from trichotrack.synth.draw import draw_person
+from trichotrack.synth.patients import ACTIVE, Course, draw_field, scalp_at, signs_at
+from trichotrack.synth.priors import Priors
+from trichotrack.synth.write import NOTICE, Series, write_series
+
+COURSE = Course((0.2, 0.2, 0.1, 0.1, 0.0, 0.4))
+
+
+def field(seed: int = 0, radius_um: float = 6000.0):
+    rng = np.random.default_rng(seed)
+    return draw_field(rng, radius_um, Priors(), draw_person(rng, Priors()), COURSE)
+
+
+def share(signs: list[str], of: tuple[str, ...]) -> float:
+    return sum(sign in of for sign in signs) / len(signs)
+
+
+def test_active_signs_fall_vellus_rises_then_falls_and_terminal_rises():
+    place = field()
+    courses = [signs_at(place, weeks) for weeks in (0, 8, 16, 40)]
+    active = [share(signs, ACTIVE) for signs in courses]
+    vellus = [share(signs, ("short_vellus_hair",)) for signs in courses]
+    terminal = [share(signs, ("terminal_hair",)) for signs in courses]
+    assert active == sorted(active, reverse=True)
+    assert active[-1] < 0.25 * active[0]
+    assert vellus[0] < vellus[1]
+    assert vellus[3] < vellus[1]
+    assert terminal == sorted(terminal)
+    assert terminal[0] == 0 < terminal[-1]
+
+
+def test_a_follicle_that_never_responds_stays_as_it_was():
+    place = field()
+    never = np.isinf(place.turns_weeks[:, 0])
+    assert 0 < never.mean() < 0.25
+    last = signs_at(place, 500.0)
+    assert all(now == then for now, then, stays in zip(last, place.baseline, never, strict=True) if stays)
+
+
+def test_the_same_follicle_keeps_its_id_and_place_and_while_it_shows_the_same_sign_its_hair():
+    place = field(radius_um=3000.0)
+    before = {s.id: s for s in scalp_at(place, 0, np.random.default_rng(0)).structures if s.unit >= 0}
+    after = {s.id: s for s in scalp_at(place, 8, np.random.default_rng(1)).structures if s.unit >= 0}
+    both = before.keys() & after.keys()
+    assert len(both) > 10
+    assert all(np.array_equal(before[name].root_um, after[name].root_um) for name in both)
+    same = [name for name in both if before[name].sign == after[name].sign]
+    assert same
+    assert len(same) < len(both)
+    assert all(np.array_equal(before[name].path_um, after[name].path_um) for name in same)
+
+
+@pytest.fixture(scope="module")
+def series_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("synth") / "set"
+    series = Series(7, 2, ((256, 192),), (5.7, 6.0), splits=(("train", 0.75), ("test", 0.25)))
+    write_series(folder, series, seed=1)
+    return folder
+
+
+def test_a_written_series_has_no_problem_and_is_read_back_whole(series_folder: Path):
+    assert check_labels(series_folder) == []
+    labelset = read_labels(series_folder)
+    assert len(labelset.captures) == 7
+    assert {label.level for label in labelset.labels} == {"exhaustive"}
+    assert len(labelset.labels) == 7 * 5
+    assert all(5.7 <= capture.um_per_px <= 6.0 for capture in labelset.captures)
+
+
+def test_captures_of_a_synthetic_person_share_scale_and_split(series_folder: Path):
+    of: dict[str, set[tuple[float | None, str]]] = {}
+    for capture in read_labels(series_folder).captures:
+        of.setdefault(capture.patient, set()).add((capture.um_per_px, capture.split))
+    assert len(of) == 4
+    assert all(len(values) == 1 for values in of.values())
+    assert sorted(split for values in of.values() for _, split in values) == ["test", "train", "train", "train"]
+
+
+def test_every_picture_says_that_it_is_synthetic(series_folder: Path):
+    for path in series_folder.glob("images/*.jpg"):
+        with Image.open(path) as image:
+            assert image.info["comment"].decode() == NOTICE
+
+
+def test_the_same_seed_writes_the_same_files(series_folder: Path, tmp_path: Path):
+    write_series(tmp_path / "again", Series(7, 2, ((256, 192),), (5.7, 6.0), (("train", 0.75), ("test", 0.25))), seed=1)
+    for path in series_folder.rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "again" / path.relative_to(series_folder)).read_bytes()
+
+
+def test_a_folder_with_something_in_it_is_refused(series_folder: Path):
+    with pytest.raises(InputError, match="not empty"):
+        write_series(series_folder, Series(1), seed=0)
+
+
+@pytest.fixture(scope="module")
+def patient_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "patient"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "SIZE_PX", (256, 192))
+        demo.write_patient(folder, seed=0)
+    return folder
+
+
+def test_a_patient_has_four_visits_of_two_sites_and_three_fields_one_of_them_repeated(patient_folder: Path):
+    assert check_labels(patient_folder) == []
+    names = {path.name for path in (patient_folder / "2026-01-12").iterdir()}
+    sites = ("vertex", "occipital")
+    assert names == {f"{site}_{rest}.jpg" for site in sites for rest in ("1_1", "1_2", "2_1", "3_1")}
+    assert sorted(p.name for p in patient_folder.iterdir() if p.is_dir()) == [str(date) for date in demo.VISITS]
+
+
+def test_structures_correspond_one_to_one_between_captures_of_a_field(patient_folder: Path):
+    follicles: dict[str, list[str]] = {}
+    for item in read_labels(patient_folder).objects:
+        follicles.setdefault(item.file, []).append(item.id.rpartition("-")[2])
+    assert all(len(ids) == len(set(ids)) for ids in follicles.values())
+    one, two = (set(follicles[f"2026-07-27/vertex_1_{repeat}.jpg"]) for repeat in (1, 2))
+    assert len(one & two) >= 0.4 * min(len(one), len(two))
+    assert not one & set(follicles["2026-07-27/vertex_2_1.jpg"])
+
+
+def test_salt_totals_are_the_weighted_regions_and_reach_zero(patient_folder: Path):
+    with (patient_folder / "salt.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        total = sum(float(row[region]) * weight for region, weight in demo.SALT_WEIGHTS.items())
+        assert float(row["total"]) == pytest.approx(total, abs=0.01)
+    assert float(rows[0]["total"]) == 100
+    assert [float(row["total"]) for row in rows[-2:]] == [0, 0]
+
+
+@pytest.mark.parametrize("text", ["640", "640x", "x512", "640*512", "-640x512", "10x10", "640x99999", "6.4x5"])
+def test_a_size_that_is_none_is_refused(text: str):
+    with pytest.raises(InputError, match="--size"):
+        parse_size(text)
+
+
+def test_the_command_writes_captures(tmp_path: Path):
+    out = tmp_path / "set"
+    result = CliRunner().invoke(synth_app, ["captures", "--out", str(out), "--n", "2", "--size", "96x64"])
+    assert result.exit_code == 0, result.output
+    assert "2 synthetic captures" in result.output
+    assert len(read_labels(out).captures) == 2

@@ -1,0 +1,235 @@
+"""The renderer's promises: same seed same bytes, every label on its structure, widths as stated, nothing unlabelled."""
+
+import multiprocessing
+from dataclasses import replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from trichotrack.signs import SIGN
+from trichotrack.synth.draw import Ground, draw_ground, draw_person, grown
+from trichotrack.synth.patients import draw_pose
+from trichotrack.synth.priors import CameraPriors, Priors, ScalpPriors, SkinPriors
+from trichotrack.synth.render import capture_rng, in_view, photograph, render_capture
+from trichotrack.synth.scalp import DRAWN_SIGNS, EMPTY, Scalp, Structure
+from trichotrack.synth.shafts import paint_shafts
+from trichotrack.synth.view import Pose, View, noise
+
+LIGHT = np.array([1.0, 0.0])
+SHARP = CameraPriors(
+    defocus_um=(0, 0), depth_defocus_um=(0, 0), noise=(0, 0), sharpening=(0, 0), chromatic_px=(0, 0), jpeg_chance=0.0,
+    glare_blobs=0, bubbles=0,
+)  # fmt: skip
+BARE = Priors(
+    scalp=ScalpPriors(lying_hairs_per_cm2=(0, 0), fragments_per_cm2=(0, 0)),
+    skin=SkinPriors(melanin=(0.1, 0.3), hair_melanin=(1, 0, 0, 0, 0), grey_share=(0, 0)),
+    camera=SHARP,
+)
+
+
+def ground(seed: int = 0, radius_um: float = 2500.0, priors: Priors = BARE) -> Ground:
+    rng = np.random.default_rng(seed)
+    return draw_ground(rng, radius_um, priors, draw_person(rng, priors))
+
+
+def scalp_with(sign: str, seed: int) -> Scalp:
+    """One structure of a sign, its root near the centre of the field."""
+    place = ground(seed)
+    middle = min(range(len(place.follicles)), key=lambda i: float(np.hypot(*place.follicles[i].root_um)))
+    signs = [sign if number == middle else EMPTY for number in range(len(place.follicles))]
+    return grown(place, signs, np.random.default_rng(seed))
+
+
+def straight(width_um: float, length_um: float = 1500.0, angle: float = 0.4) -> Structure:
+    along = np.linspace(-0.5, 0.5, 30)[:, None] * length_um * np.array([np.cos(angle), np.sin(angle)])
+    return Structure("h", "terminal_hair", along, np.full(30, width_um), (0.1, 0.1, 0.1), veil=0.0, seed=3)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_labels():
+    one, two = (render_capture(capture_rng(3, 1, 7), size_px=(320, 256)) for _ in range(2))
+    assert one.image.tobytes() == two.image.tobytes()
+    assert one.objects == two.objects
+
+
+@pytest.mark.parametrize("other", [(4, 1, 7), (3, 2, 7), (3, 1, 8)])
+def test_another_seed_epoch_or_index_gives_another_capture(other: tuple[int, int, int]):
+    one = render_capture(capture_rng(3, 1, 7), size_px=(192, 160))
+    assert not np.array_equal(one.image, render_capture(capture_rng(*other), size_px=(192, 160)).image)
+
+
+def bytes_of(index: int) -> bytes:
+    cv2.setNumThreads(0)
+    return render_capture(capture_rng(0, 0, index), size_px=(192, 160)).image.tobytes()
+
+
+def test_a_spawned_worker_renders_the_same_bytes():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(bytes_of, [5]) == [bytes_of(5)]
+
+
+def test_rendering_leaves_the_threads_of_opencv_alone():
+    before = cv2.getNumThreads()
+    render_capture(capture_rng(0, 0, 0), size_px=(128, 128))
+    assert cv2.getNumThreads() == before
+
+
+@pytest.mark.parametrize("size", [(640, 512), (333, 257), (64, 64)])
+def test_a_capture_has_the_size_asked_for_whatever_it_is(size: tuple[int, int]):
+    image = render_capture(capture_rng(1, 0, 0), size_px=size, um_per_px=8.6).image
+    assert image.shape == (size[1], size[0], 3)
+    assert image.dtype == np.uint8
+
+
+@pytest.mark.parametrize("sign", DRAWN_SIGNS)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_label_lies_on_its_structure_and_the_structure_nowhere_else(sign: str, seed: int):
+    scalp = scalp_with(sign, seed)
+    pose = Pose(shift_um=tuple(scalp.structures[0].root_um))
+    rngs = [np.random.default_rng(9) for _ in range(2)]
+    drawn, empty = (
+        photograph(s, rng, size_px=(512, 512), um_per_px=4.0, priors=SHARP, pose=pose)
+        for s, rng in zip((scalp, scalp.without(scalp.structures[0].id)), rngs, strict=True)
+    )
+    assert empty.objects == ()
+    if not drawn.objects:
+        pytest.skip("it leaves the field too soon to be told, so it is not drawn")
+    (item,) = drawn.objects
+    assert item.sign == sign
+    change = np.abs(drawn.image.astype(int) - empty.image.astype(int)).max(axis=2)
+    y, x = np.mgrid[:512, :512] + 0.5
+    from_root = np.hypot(x - item.x, y - item.y)
+    reach = max(3.0, 0.5 * item.root_width_um / 4.0)
+    # A shaft is half hidden at its root and plain a little further on; a dot is darkest at its centre.
+    assert change[from_root < reach + 6].max() > 25
+    if sign == "black_dot":
+        strong = np.argwhere(change > 0.6 * change.max())[:, ::-1] + 0.5
+        assert np.hypot(*(strong.mean(axis=0) - (item.x, item.y))) < 2.0
+        assert change[from_root > 3 * reach + 20].max() < 25
+        return
+    path = View.of((512, 512), 4.0, pose).px(scalp.structures[0].path_um)
+    fine = np.concatenate([np.linspace(a, b, 12) for a, b in pairwise(path)])
+    strong = np.argwhere(change > 40)[:, ::-1] + 0.5
+    off = np.array([np.hypot(*(fine - point).T).min() for point in strong[::7]])
+    # The shaft itself, its shadow, and the part that shines through the skin behind the root.
+    ahead = path[2] - path[0]
+    behind = ((strong[::7] - path[0]) @ ahead) < 0
+    assert np.quantile(off[~behind], 0.98) < scalp.structures[0].width_um.max() / 4.0 / 2 + 10
+    if item.tip_in_view:
+        assert change[np.hypot(x - item.tip_x, y - item.tip_y) < 5].max() > 20
+
+
+@pytest.mark.parametrize(
+    ("width_um", "um_per_px", "tolerance"),
+    [(80, 3.0, 0.02), (60, 6.0, 0.03), (100, 8.6, 0.03), (20, 3.0, 0.06), (20, 6.0, 0.12)],
+)
+@pytest.mark.parametrize("angle", [0.0, 0.4, 1.1, 1.5708])
+def test_a_shaft_is_as_wide_as_stated(width_um: float, um_per_px: float, tolerance: float, angle: float):
+    view = View.of((300, 300), um_per_px, Pose())
+    # Its cover summed is length times width, for a shaft whose ends (one of them uneven) are out of view.
+    hair = straight(width_um, 4000.0, angle)
+    cover = paint_shafts([hair], view, LIGHT).cover
+    x, y = np.meshgrid(np.arange(300) + 0.5 - 150, np.arange(300) + 0.5 - 150)
+    middle = np.abs(x * np.cos(angle) + y * np.sin(angle)) < 80
+    measured_um = float(cover[middle].sum()) / 160.0 * um_per_px
+    assert measured_um == pytest.approx(width_um, rel=tolerance)
+
+
+def test_a_tapering_hair_is_thin_at_its_root_and_wide_at_its_tip():
+    found = 0
+    for seed in range(12):
+        for item in in_view(scalp_with("tapering_hair", seed), View.of((900, 900), 6.0, Pose()))[1]:
+            assert item.tip_width_um is not None
+            assert item.tip_width_um > 1.5 * item.root_width_um
+            found += 1
+    assert found >= 8
+
+
+def test_sizes_are_those_of_the_vocabulary():
+    place = ground(2, radius_um=6000.0)
+    for sign in DRAWN_SIGNS:
+        least, most = SIGN[sign].width_um
+        hairs = [place.grower.seeded([i]).grow(sign, np.zeros(2), 0, "a") for i in range(60)]
+        assert all(least <= hair.width_root_um <= most for hair in hairs)
+        if sign == "broken_hair":
+            assert all(200 <= hair.length_um <= 3001 for hair in hairs)
+            assert all(np.ptp(hair.width_um) < 0.25 * hair.width_um.mean() for hair in hairs)
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_every_hair_drawn_with_its_root_in_the_image_is_labelled_and_nothing_else(index: int):
+    rng = capture_rng(11, 0, index)
+    place = ground(index, radius_um=3400.0, priors=Priors())
+    signs = [str(rng.choice([*DRAWN_SIGNS, EMPTY])) for _ in place.follicles]
+    view = View.of((640, 512), 6.0, Pose())
+    shown, objects = in_view(grown(place, signs, rng), view)
+    rooted = [s.id for s in shown if s.sign and view.holds(view.px(s.path_um[:1]))[0]]
+    assert sorted(item.id for item in objects) == sorted(rooted)
+    assert all(0 <= item.x < 640 and 0 <= item.y < 512 for item in objects)
+    assert all(0 <= item.tip_x <= 640 and 0 <= item.tip_y <= 512 for item in objects if item.tip_x is not None)
+
+
+def test_no_two_labels_lie_on_one_another():
+    least = ScalpPriors().min_root_distance_um
+    for index in range(8):
+        capture = render_capture(capture_rng(2, 0, index), size_px=(320, 256))
+        xy = np.array([[item.x, item.y] for item in capture.objects]).reshape(-1, 2)
+        gaps = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1)) * 6.0
+        assert (gaps[~np.eye(len(xy), dtype=bool)] >= least - 1e-6).all()
+
+
+def test_a_root_under_other_hair_is_taken_out_of_the_picture():
+    scalp = scalp_with("black_dot", 0)
+    dot = scalp.structures[0]
+    across = replace(straight(110.0), id="across", sign=None, path_um=straight(110.0).path_um + dot.root_um)
+    view = View.of((512, 512), 6.0, Pose(shift_um=tuple(dot.root_um)))
+    shown, objects = in_view(replace(scalp, structures=(dot, across)), view)
+    assert [s.id for s in shown] == ["across"]
+    assert objects == []
+
+
+def test_a_stub_cut_off_by_the_border_is_neither_drawn_nor_labelled():
+    scalp = scalp_with("broken_hair", 1)
+    hair = scalp.structures[0]
+    ahead = hair.path_um[-1] - hair.path_um[0]
+    # The border runs through the middle of the stub.
+    middle = hair.path_um[0] + 0.5 * ahead
+    size_um = 256 * 6.0
+    sideways = np.where(np.abs(ahead) == np.abs(ahead).max(), np.sign(ahead), 0.0)
+    view = View.of((256, 256), 6.0, Pose(shift_um=tuple(middle - 0.5 * size_um * sideways)))
+    assert view.holds(view.px(hair.path_um[:1]))[0]
+    assert not view.holds(view.px(hair.path_um[-1:]))[0]
+    assert in_view(scalp, view) == ([], [])
+
+
+def test_dots_seen_at_two_magnifications_are_the_same_dots():
+    place = ground(4, radius_um=4000.0)
+    scalp = grown(place, ["black_dot"] * len(place.follicles), np.random.default_rng(0))
+    wide, near = (View.of((400, 400), um_per_px, Pose()) for um_per_px in (8.0, 3.0))
+    wide_ids = {item.id for item in in_view(scalp, wide)[1]}
+    near_ids = {item.id for item in in_view(scalp, near)[1]}
+    common = {s.id for s in scalp.structures if near.holds(near.px(s.path_um))[0]}
+    assert near_ids == common
+    assert near_ids < wide_ids
+
+
+def test_skin_stays_on_the_scalp_when_the_probe_moves():
+    rngs = [np.random.default_rng(1) for _ in range(2)]
+    here = noise(rngs[0], View.of((200, 160), 6.0, Pose()), 3000.0, 25.0)
+    there = noise(rngs[1], View.of((200, 160), 6.0, Pose(shift_um=(60.0, 30.0))), 3000.0, 25.0)
+    assert np.abs(here[5:, 10:] - there[:-5, :-10]).max() < 0.05
+
+
+def test_a_clipped_capture_says_so_and_holds_no_sign_that_clipping_looks_like():
+    priors = Priors(scalp=ScalpPriors(clipped_chance=1.0))
+    captures = [render_capture(capture_rng(0, 0, i), size_px=(256, 256), priors=priors) for i in range(6)]
+    assert {capture.preparation for capture in captures} == {"clipped"}
+    assert {item.sign for capture in captures for item in capture.objects} <= {"terminal_hair", "short_vellus_hair"}
+
+
+def test_a_pose_is_near_the_field_it_returns_to():
+    rng = np.random.default_rng(0)
+    poses = [draw_pose(rng) for _ in range(200)]
+    assert max(abs(value) for pose in poses for value in pose.shift_um) <= 3 * 260
+    assert np.std([pose.turn_deg for pose in poses]) == pytest.approx(4.0, rel=0.25)
