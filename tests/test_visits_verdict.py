@@ -174,6 +174,14 @@ def test_outcomes_beside_the_primary_are_judged_stricter():
     assert all(v.confidence > primary.confidence for v in found if not v.primary)
 
 
+def test_which_signs_changed_is_asked_at_five_percent_once_the_active_load_did():
+    fallen = {"black_dot": 2, "broken_hair": 2, "tapering_hair": 2}
+    found = {v.name: v for v in patient_verdicts([signs(1), signs(2), signs(3, **fallen)]) if v.against == "previous"}
+    assert 1 - found[ACTIVE_LOAD].confidence < 0.005
+    assert 1 - found["terminal_hair"].confidence == pytest.approx(0.05 / 2)
+    assert found["black_dot"].outcome == "fell"
+
+
 def test_verdict_and_printed_interval_never_contradict_each_other():
     rng = np.random.default_rng(1)
     names = ("black_dot", "broken_hair", "tapering_hair")

@@ -63,8 +63,9 @@ scale, preparation, model or vellus cut-off.
 
 The active load (black dots, broken and tapering hairs) is the primary outcome: at most {level} of stable patients are
 ever told of a change in it, over all visits. Half of that is spent at the first follow-up, a sixth at the second, a
-twelfth at the third, and so on; a change against baseline hands its part on to the next visit. At each visit the other
-outcomes share the same level by Holm. The interval of a verdict has the confidence of the level it was judged at.
+twelfth at the third, and so on; a change against baseline hands its part on to the next visit. The other outcomes
+share one level by Holm: {level} where the active load changed, else the active load's own. The interval of a verdict
+has the confidence of the level it was judged at.
 
 "No detectable change" is not "stable": what is not excluded is printed. A change of short vellus hair alone is never
 improvement.

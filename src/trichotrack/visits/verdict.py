@@ -1,9 +1,10 @@
 """Did it change between two visits? Four answers, each with its sentence and its reason.
 
 Compared are the sites that both visits share, stratified, with an assumed between-capture CV beside the Poisson noise
-(`stats.rates.common_rate_ratio`). A visit's questions spend their share of 5 % (`stats.multiplicity.SeriesLevels`):
-the active load first of all, the other outcomes by Holm at the same level. The interval printed is that of the level
-judged at, so what it leaves out is what the verdict says.
+(`stats.rates.common_rate_ratio`). A visit's questions spend their share of 5 % (`stats.multiplicity.SeriesLevels`) on
+the active load. The other outcomes share one level by Holm: 5 % where the active load changed, since only then is it
+asked which signs did, and else its own share of the series, so that a stable patient is seldom told of any change. The
+interval printed is that of the level judged at, so what it leaves out is what the verdict says.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ def patient_verdicts(
                 compare_visits(captures, name, reference, visit, synthetic=synthetic) for name in outcomes_of(upto)
             ]
             here += judge_all(
-                asked, (reference, dates[reference]), (visit, dates[visit]), against, level=at_level, cv=cv,
-                synthetic=synthetic,
+                asked, (reference, dates[reference]), (visit, dates[visit]), against, level=at_level,
+                level_after_change=level, cv=cv, synthetic=synthetic,
             )  # fmt: skip
         changed = any(v.primary and v.against == "baseline" and v.outcome in {"fell", "rose"} for v in here)
         order = {verdict.name: i for i, verdict in enumerate(here) if verdict.against == "baseline"}
@@ -160,12 +161,18 @@ def judge_all(
     against: Against,
     *,
     level: float,
+    level_after_change: float = SERIES_LEVEL,
     cv: float = ASSUMED_CV,
     synthetic: bool = False,
 ) -> list[Verdict]:
-    """A verdict for each comparison: the active load at `level`, the others by Holm at `level` together."""
-    rest = [c for c in comparisons if c.name != ACTIVE_LOAD and not c.obstacle]
-    judged = holm_levels([common_rate_ratio(c.strata, cv=cv).p for c in rest], level)
+    """A verdict for each comparison: the active load at `level`, the others by Holm at one level together.
+
+    reference, visit: (id, date). level_after_change: that of the others where the active load changed; else `level`.
+    """
+    p_values = {c.name: common_rate_ratio(c.strata, cv=cv).p for c in comparisons if not c.obstacle}
+    changed = p_values.get(ACTIVE_LOAD, 1.0) <= level
+    rest = [c for c in comparisons if c.name != ACTIVE_LOAD and c.name in p_values]
+    judged = holm_levels([p_values[c.name] for c in rest], max(level, level_after_change) if changed else level)
     levels = {c.name: at for c, at in zip(rest, judged, strict=True)}
     verdicts = []
     for comparison in comparisons:
