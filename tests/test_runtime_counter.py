@@ -100,6 +100,12 @@ def test_points_lie_within_the_capture_whatever_its_size(tiny: Counter, width: i
         assert 0 <= mark.y <= height
 
 
+def test_an_offset_beyond_the_border_is_kept_within_the_capture(tmp_path: Path) -> None:
+    outward = Counter(build_tiny_model(tmp_path / "m.onnx", offset=(3.0, 3.0)), threads=1)
+    (mark,) = outward.read(scalp(100, 90, {"black_dot": [(95.0, 85.0)]}), um_per_px=6.0).objects
+    assert (mark.x, mark.y) == (100, 90)
+
+
 def test_nothing_is_found_in_the_padding(tmp_path: Path) -> None:
     dark = Counter(build_tiny_model(tmp_path / "dark.onnx", tiny_spec(pad_value=0)), threads=1)
     assert not dark.read(scalp(97, 97, {}), um_per_px=6.0).objects
