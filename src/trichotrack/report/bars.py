@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from xml.etree import ElementTree as ET
 
-from trichotrack.report.axis import DAY, TimeAxis, possible_days, shortened, text_width
+from trichotrack.report.axis import TimeAxis, possible_days, shortened, text_width
 from trichotrack.report.drawing import BAR, BAR_UNSURE, INK, SOFT, element, label
 from trichotrack.visits.story import TreatmentStory
 
@@ -60,12 +60,12 @@ def placed(treatment: TreatmentStory, axis: TimeAxis, *, inside: bool = False) -
     first, last = treatment.start_day or axis.first, treatment.end_day or axis.last
     sure_from = starts[1] if starts else treatment.start_day
     sure_to = ends[0] if ends else axis.last if on else treatment.end_day
-    x0, x1 = axis.x(first), axis.x(last + DAY)
+    x0, x1 = axis.x(first), axis.x(last)
     x1 = max(x1, x0 + _LEAST_WIDTH)
     sure = None
     if sure_from is not None and sure_to is not None and sure_from <= sure_to:
         left = axis.x(sure_from)
-        sure = (left, max(axis.x(sure_to + DAY), left + _LEAST_WIDTH))
+        sure = (left, max(axis.x(sure_to), left + _LEAST_WIDTH))
     text = dose(treatment)
     wide = text_width(text, TEXT) + 6
     if inside and wide > x1 - x0:

@@ -31,7 +31,9 @@ from trichotrack.visits.story import PatientStory, SaltPoint, VisitStory
 WIDTH, LEFT, RIGHT = 760.0, 158.0, 742.0
 _LABEL_X, _ICON_X, _LABEL_WIDTH = 20.0, 9.0, 106.0
 _GAP = 11.0
-_PRIMARY_HEIGHT, _HEIGHT, _SALT_HEIGHT = 76.0, 45.0, 46.0
+_SALT_HEIGHT = 44.0
+_ALL_HEIGHT, _LEAST_HEIGHT, _MOST_HEIGHT = 250.0, 34.0, 46.0
+"""Of all outcomes together, so that the trend fits below the summary on the first page; and of one outcome."""
 _SITE_STYLES = (("#000000", "none", 0), ("#0072b2", "6 3", 1), ("#d55e00", "2 2", 2), ("#009e73", "8 3 2 3", 3),
                 ("#cc79a7", "1 3", 4), ("#e69f00", "10 4", 5))  # fmt: skip
 
@@ -79,6 +81,7 @@ def trend_svg(story: PatientStory) -> str:
     salt = [point for point in story.salt if axis.holds(point.date)]
     if salt:
         y = _salt_panel(root, axis, y + _GAP, salt)
+    height = _panel_height(len(story.series))
     unreviewed = frozenset(visit.id for visit in story.visits if not all(one.reviewed for one in visit.captures))
     for series in story.series:
         tags = {
@@ -93,7 +96,7 @@ def trend_svg(story: PatientStory) -> str:
             open_at=unreviewed,
             tags=tags,
         )
-        y = _outcome_panel(root, axis, y + _GAP, series, [trace], story.visits)
+        y = _outcome_panel(root, axis, y + _GAP, series, [trace], story.visits, height)
     for visit in story.visits:
         x = axis.x(visit.date)
         line(behind, (x, top - 3), (x, y), stroke="#9a9a9a", stroke_width=0.8, stroke_dasharray="1 3")
@@ -118,6 +121,7 @@ def sites_svg(story: PatientStory) -> str:
         label(root, (x + 32, y + 4), site)
         x += 52 + text_width(site, 11)
     behind = element(root, "g")
+    height = _panel_height(len(story.series))
     y = top = _visit_labels(root, axis, story.visits, y + 10)
     for series in story.series:
         traces = []
@@ -126,7 +130,7 @@ def sites_svg(story: PatientStory) -> str:
             shift = (i - (len(sites) - 1) / 2) * 6
             points = {point.visit_id: point for point in series.sites.get(site, ())}
             traces.append(Trace(points, shape, colour, colour, dash, shift))
-        y = _outcome_panel(root, axis, y + _GAP, series, traces, story.visits)
+        y = _outcome_panel(root, axis, y + _GAP, series, traces, story.visits, height)
     for visit in story.visits:
         day_x = axis.x(visit.date)
         line(behind, (day_x, top - 3), (day_x, y), stroke="#9a9a9a", stroke_width=0.8, stroke_dasharray="1 3")
@@ -222,6 +226,11 @@ def _salt_panel(root: ET.Element, axis: TimeAxis, top: float, salt: Sequence[Sal
     return top + _SALT_HEIGHT
 
 
+def _panel_height(outcomes: int) -> float:
+    """Of one outcome; the primary one is drawn taller."""
+    return min(_MOST_HEIGHT, max(_LEAST_HEIGHT, _ALL_HEIGHT / (outcomes + 0.65)))
+
+
 def _outcome_panel(
     root: ET.Element,
     axis: TimeAxis,
@@ -229,8 +238,9 @@ def _outcome_panel(
     series: SignSeries,
     traces: Sequence[Trace],
     visits: Sequence[VisitStory],
+    among: float,
 ) -> float:
-    height = _PRIMARY_HEIGHT if series.primary else _HEIGHT
+    height = among * (1.65 if series.primary else 1.0)
     points = [point for trace in traces for point in trace.by_visit.values()]
     drawn = [point for point in points if point.density_per_cm2 is not None]
     highest = max((max(point.density_per_cm2 or 0.0, point.high or 0.0) for point in drawn), default=0.0)

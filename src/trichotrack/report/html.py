@@ -132,9 +132,9 @@ def _rows(
 
 
 def _verdict_rows(story: PatientStory, notes: Footnotes) -> list[tuple[str, list[TableRow]]]:
-    """Since baseline, then since the previous visit: a row per follow-up visit, a cell per outcome."""
+    """Against baseline, then against the previous visit: a row per follow-up visit, a cell per outcome."""
     found = []
-    for against, title in (("baseline", "Since the first visit"), ("previous", "Since the visit before")):
+    for against, title in (("baseline", "Since baseline, the first visit"), ("previous", "Since the previous visit")):
         rows = []
         for visit in story.visits[1:]:
             here = {verdict.name: verdict for verdict in story.verdicts_at(visit.id) if verdict.against == against}
@@ -178,7 +178,7 @@ def _said_of(capture: CaptureStory) -> tuple[str, ...]:
         if sign.status == "refused"
     ]
     texts = [*reading.quality.flags, *reading.warnings, *([f"preparation: {capture.preparation}"] if prepared else [])]
-    return tuple(words.sentence(text) for text in (*texts, *refused))
+    return tuple(words.as_sentence(text) for text in (*texts, *refused))
 
 
 def _spot(capture: CaptureStory) -> str:

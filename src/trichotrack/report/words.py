@@ -51,7 +51,7 @@ class SummaryLine:
 
 @dataclass(frozen=True)
 class Cell:
-    """One table cell: main text, a smaller line below, and the numbers of its footnotes."""
+    """One table cell: main text, smaller lines below, and the numbers of its footnotes."""
 
     text: str
     below: str = ""
@@ -104,10 +104,10 @@ def change(verdict: Verdict) -> str:
 
 
 def change_interval(verdict: Verdict) -> str:
-    """As in "97.5 %: −80 % to −42 %": the interval of the confidence at which the verdict was judged."""
+    """As in "−80 % to −42 %" and, below, "at 97.5 %": the confidence at which the verdict was judged."""
     if verdict.low is None or verdict.high is None:
         return ""
-    return f"{confidence_text(verdict.confidence)}: {interval_text(verdict.low, verdict.high)}"
+    return f"{interval_text(verdict.low, verdict.high)}\nat {confidence_text(verdict.confidence)}"
 
 
 def sign_label(name: str) -> str:
@@ -128,11 +128,11 @@ def why_missing(series: SignSeries, visit: VisitStory, site: str | None) -> str:
         return "Not captured at this visit."
     told = (count_in(capture.reading, series.name)[1] for capture in captures)
     reasons = list(dict.fromkeys(reason for reason in told if reason))
-    return sentence("Not counted: " + "; ".join(reasons)) if reasons else "Not counted at this visit."
+    return as_sentence("Not counted: " + "; ".join(reasons)) if reasons else "Not counted at this visit."
 
 
 def summary(story: PatientStory) -> tuple[SummaryLine, ...]:
-    """One line per outcome of the series, about the last visit."""
+    """One line per outcome of the series, about the last visit. A figure that is missing has its reason in the line."""
     if not story.visits:
         return ()
     first, last = story.visits[0], story.visits[-1]
@@ -142,21 +142,21 @@ def summary(story: PatientStory) -> tuple[SummaryLine, ...]:
         main = verdicts.get("baseline") or verdicts.get("previous")
         previous = verdicts.get("previous") if "baseline" in verdicts else None
         start, now = point_at(series.pooled, first.id), point_at(series.pooled, last.id)
-        label = capitalised(series.label)
         if main is not None:
             outcome, sentence, reason = str(main.outcome), main.sentence, _reason(main)
         else:
             outcome, sentence, reason = "", *_without_verdict(series, now, first, last)
+        gaps = dict.fromkeys(why_missing(series, at, None) for at, point in ((first, start), (last, now)) if not point)
         lines.append(
             SummaryLine(
                 series.name,
-                label,
+                capitalised(series.label),
                 series.primary,
                 density(start) if start else DASH,
                 density(now) if now else DASH,
                 outcome,
                 sentence,
-                reason,
+                " ".join(text for text in (reason, *gaps) if text),
                 previous,
             )
         )
@@ -165,15 +165,15 @@ def summary(story: PatientStory) -> tuple[SummaryLine, ...]:
 
 def _reason(verdict: Verdict) -> str:
     """The reason as a sentence, or "" where the verdict's own sentence has said it."""
-    return "" if verdict.reason.rstrip(".") in verdict.sentence else sentence(verdict.reason)
+    return "" if verdict.reason.rstrip(".") in verdict.sentence else as_sentence(verdict.reason)
 
 
-def unprefixed(text: str) -> str:
-    """Without "Synthetic patient: ", where a heading or a banner beside it says so for all."""
-    return text.removeprefix("Synthetic patient: ")
+def in_table(text: str) -> str:
+    """Without "Synthetic patient: ", which the table's head says for all, and with every % kept beside its number."""
+    return text.removeprefix("Synthetic patient: ").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
     """With a capital at its start and a stop at its end."""
     return capitalised(text) + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
 
@@ -183,7 +183,7 @@ def _without_verdict(
 ) -> tuple[str, str]:
     label = capitalised(series.label)
     if now is None:
-        return f"{label}: no figure at the last visit.", why_missing(series, last, None)
+        return f"{label}: no figure at the last visit.", ""
     if first.id == last.id:
         return f"{label}: one visit so far, nothing to compare with.", ""
     return f"{label}: not compared.", "No verdict was given for this outcome at the last visit."
@@ -196,13 +196,13 @@ def density_cell(series: SignSeries, visit: VisitStory, site: str | None, notes:
     if point is None:
         return Cell(DASH, notes=(notes.number(why_missing(series, visit, site)),))
     below = f"{plain(point.count)} in {point.exposure_cm2:.2f} cm²" if point.exposure_cm2 else ""
-    return Cell(density(point), below, tuple(notes.number(sentence(text)) for text in point.refused))
+    return Cell(density(point), below, tuple(notes.number(as_sentence(text)) for text in point.refused))
 
 
 def verdict_cell(verdict: Verdict | None, notes: Footnotes) -> Cell:
     if verdict is None:
         return Cell(DASH)
-    told = (notes.number(sentence(verdict.reason)),) if verdict.outcome == "cannot tell" else ()
+    told = (notes.number(as_sentence(verdict.reason)),) if verdict.outcome == "cannot tell" else ()
     return Cell(f"{OUTCOME_GLYPHS[verdict.outcome]} {verdict.outcome}", change_interval(verdict), told)
 
 
