@@ -1,6 +1,12 @@
 """Train a model: `uv run train.py fit --config configs/demo.yaml`; go on with `--ckpt_path RUN/checkpoints/last.ckpt`."""
 
+import sys
+
 from trichotrack.model.cli import main
+from trichotrack.problems import InputError
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(str(error))

@@ -47,9 +47,9 @@ def decode(
     above = peaks >= np.asarray(thresholds, peaks.dtype)[:, None, None]
     sign, row, column = np.nonzero(above & (peaks > 0))
     score = peaks[sign, row, column].astype(np.float64)
-    xy = np.stack([column, row], axis=1) + 0.5
+    xy: NDArray[np.float64] = np.stack([column, row], axis=1) + 0.5
     if offset is not None:
-        xy = xy + offset[:, row, column].T
+        xy = xy + offset[:, row, column].T.astype(np.float64)
     attributes = shaft[:, row, column].T.astype(np.float64) if shaft is not None else np.zeros((len(xy), 0))
     found = Detections(xy * float(stride), sign.astype(np.int64), score, attributes)
     # Ties are broken by place, then channel, so that order never depends on how the grid was cut into tiles.

@@ -63,8 +63,8 @@ def discs(points_px: NDArray[np.floating], grid_hw: tuple[int, int], *, stride: 
     radius = radius_px / stride
     rows, columns = np.arange(height) + 0.5, np.arange(width) + 0.5
     for x, y in np.asarray(points_px, np.float64).reshape(-1, 2) / stride:
-        top, bottom = np.searchsorted(rows, [y - radius, y + radius])
-        left, right = np.searchsorted(columns, [x - radius, x + radius])
+        top, bottom = np.searchsorted(rows, y - radius), np.searchsorted(rows, y + radius, "right")
+        left, right = np.searchsorted(columns, x - radius), np.searchsorted(columns, x + radius, "right")
         near = (rows[top:bottom, None] - y) ** 2 + (columns[None, left:right] - x) ** 2 <= radius**2
         mask[top:bottom, left:right] |= near
     return mask

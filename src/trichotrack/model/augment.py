@@ -128,4 +128,3 @@ def _overlap(
     source = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
     target = tuple(slice(a - s, b - s) for a, b, s in zip(first, last, starts, strict=True))
     return source, target
-

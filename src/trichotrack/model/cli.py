@@ -1,40 +1,60 @@
-"""The training command: Lightning's own, with the plan shared by model and data."""
+"""The training command: Lightning's own, with the plan shared by model and data, and every run in a folder."""
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
 import torch
-from lightning import LightningDataModule
+from lightning import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+# Named in configs as data.class_path; jsonargparse finds subclasses only of imported modules.
 from trichotrack.model.data import SignData, SyntheticData
 from trichotrack.model.run_folder import RunFolder
 from trichotrack.model.task import SignTask
-from trichotrack.problems import InputError
 
-__all__ = ["SignData", "SyntheticData", "main"]
+__all__ = ["SignData", "SyntheticData", "TrainingCLI", "main"]
 
 
 class TrainingCLI(LightningCLI):
-    """LightningCLI in which the data take the model's plan, and every run leaves its folder."""
+    """LightningCLI in which the data take the model's plan, and a run leaves logs, checkpoints and its folder.
+
+    Runs lie under trainer.default_root_dir as version_0, version_1 and so on; `monitor` picks the best checkpoint.
+    """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("model.plan", "data.init_args.plan")
         parser.add_lightning_class_args(RunFolder, "run")
+        parser.add_argument("--monitor", type=str, default="val/f1", help="figure by which the best checkpoint is kept")
 
-
-def main(args: list[str] | None = None) -> None:
-    """Run a training command (`fit`, `validate`, `test`); args: as on the command line. Bad input exits with status 2."""
-    torch.set_float32_matmul_precision("high")
-    try:
-        TrainingCLI(
-            SignTask,
-            LightningDataModule,
-            subclass_mode_data=True,
-            seed_everything_default=0,
-            args=args,
-            save_config_kwargs={"overwrite": True},
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self.subcommand] if self.subcommand else self.config_init
+        if config.trainer.logger is None:
+            root = config.trainer.default_root_dir or "runs"
+            table = CSVLogger(root, name="")
+            kwargs["logger"] = [table, TensorBoardLogger(root, name="", version=table.version)]
+        trainer = super().instantiate_trainer(**kwargs)
+        trainer.callbacks.append(
+            ModelCheckpoint(
+                monitor=config.monitor, mode="max", save_last=True, filename="best", enable_version_counter=False
+            )
         )
-    except InputError as error:
-        sys.exit(f"{error}")
+        return trainer
+
+
+def main(args: list[str] | None = None) -> TrainingCLI:
+    """Run a training command (`fit`, `validate`, `test`); args: as on the command line.
+
+    Raises InputError for labels, weights or plans that cannot be used.
+    """
+    torch.set_float32_matmul_precision("high")
+    return TrainingCLI(
+        SignTask,
+        LightningDataModule,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        args=args,
+        save_config_kwargs={"overwrite": True},
+    )

@@ -48,6 +48,7 @@ class SignData(LightningDataModule):
         self.workers, self.seed = workers, seed
         self.cache = Path(cache) if cache else self.labels / ".cache"
         self.limit_train = limit_train
+        self.um_per_px_range = (self.plan.um_per_px, self.plan.um_per_px)
         self.signs: Mapping[str, Sign] = {}
         self.train: TrainingSet | None = None
         self.val: WholeCaptures | None = None
@@ -61,6 +62,10 @@ class SignData(LightningDataModule):
     def setup(self, stage: str) -> None:
         labelled = with_parents(read_labels(self.labels))
         self.signs = labelled.signs
+        scales = [row.um_per_px for row in labelled.captures if row.um_per_px] or [self.plan.um_per_px]
+        # Jittered crops were seen at coarser and finer scales too, so the model may read those.
+        jitter = 1 + self.scale_jitter
+        self.um_per_px_range = (min(scales) / jitter, max(scales) * jitter)
         if stage == "fit":
             sources = cached(labelled_captures(labelled, self.plan, "train"), self.cache, self.plan.um_per_px)
             self.train = self._training(sources[: self.limit_train])
@@ -107,13 +112,13 @@ class SyntheticData(LightningDataModule):
         workers: int = 2,
         seed: int = 0,
         scale_jitter: float = 0.05,
-        um_per_px: tuple[float, float] = (2.8, 7.0),
+        um_per_px: tuple[float, float] = (2.6, 8.7),
     ) -> None:
         super().__init__()
         self.plan = plan or Plan()
         self.train_captures, self.val_captures, self.crop_px = train_captures, val_captures, crop_px
         self.batch_size, self.workers, self.seed, self.scale_jitter = batch_size, workers, seed, scale_jitter
-        self.um_per_px = um_per_px
+        self.um_per_px_range = um_per_px
         self.signs: Mapping[str, Sign] = {}
         self.train: TrainingSet | None = None
         self.val: WholeCaptures | None = None
@@ -121,7 +126,7 @@ class SyntheticData(LightningDataModule):
     def setup(self, stage: str) -> None:
         if stage == "fit":
             side_um = self.crop_px * self.plan.um_per_px * (1 + self.scale_jitter)
-            scalp = DrawnCapture(self.plan, self.um_per_px, (side_um, side_um))
+            scalp = DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um))
             self.train = TrainingSet(
                 [scalp] * self.train_captures,
                 self.plan,
@@ -130,7 +135,7 @@ class SyntheticData(LightningDataModule):
                 seed=self.seed,
             )
         if stage in ("fit", "validate"):
-            scalps = [DrawnCapture(self.plan, self.um_per_px)] * self.val_captures
+            scalps = [DrawnCapture(self.plan, self.um_per_px_range)] * self.val_captures
             self.val = WholeCaptures(scalps, self.plan, [f"scalp {i}" for i in range(len(scalps))])
 
     def train_dataloader(self) -> DataLoader[Mapping[str, Tensor]]:
@@ -140,9 +145,7 @@ class SyntheticData(LightningDataModule):
         return DataLoader(self.val, batch_size=1)
 
 
-def training_loader(
-    data: TrainingSet | None, batch_size: int, workers: int
-) -> DataLoader[Mapping[str, Tensor]]:
+def training_loader(data: TrainingSet | None, batch_size: int, workers: int) -> DataLoader[Mapping[str, Tensor]]:
     if data is None:
         raise InputError("the data module has no training captures before setup('fit')")
     return DataLoader(

@@ -81,7 +81,9 @@ def _check(labels: LabelSet, plan: Plan, rows: Sequence[CaptureRow], split: str)
     if not rows:
         splits = sorted({row.split for row in labels.captures})
         problems.append(
-            Problem(place, f"no capture is in split {split!r}", f"splits found: {splits}; run `trichotrack labels split`")
+            Problem(
+                place, f"no capture is in split {split!r}", f"splits found: {splits}; run `trichotrack labels split`"
+            )
         )
     problems += [
         Problem(
@@ -155,7 +157,9 @@ def cached(captures: Sequence[LabelledCapture], folder: Path, um_per_px: float) 
 
 def _cached(capture: LabelledCapture, folder: Path, um_per_px: float) -> CachedCapture:
     if not capture.path.is_file():
-        raise InputError(Problem(str(capture.path), "there is no such capture", "check the file column of captures.csv"))
+        raise InputError(
+            Problem(str(capture.path), "there is no such capture", "check the file column of captures.csv")
+        )
     state = capture.path.stat()
     made_from = f"{capture.path.resolve()}|{state.st_size}|{state.st_mtime_ns}|{capture.um_per_px}|{um_per_px}"
     key = hashlib.sha256(made_from.encode()).hexdigest()[:24]

@@ -65,7 +65,6 @@ class SignNetwork(nn.Module):
             "shaft": self.shaft(features).float(),
         }
 
-
     def _levels(self, image: Tensor) -> list[Tensor]:
         if image.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             # Depthwise convolutions are slower in bf16 than in float32 on CPUs, dense ones several times faster.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
 from trichotrack.capture import capture_of
@@ -42,13 +43,16 @@ class RunFolder(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: SignTask) -> None:
         folder = _folder(trainer)
         device = pl_module.device
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        name = (
+            torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        )
         rank_zero_info(f"Training on {name}, from {pl_module.start}; results in {folder}")
         if device.type == "cpu" and Path("/proc/driver/nvidia/version").exists() and not torch.cuda.is_available():
             rank_zero_info("This machine has an NVIDIA card that torch cannot use: install a CUDA build of torch.")
         self._began = time.monotonic()
         self._first_epoch = trainer.current_epoch
-        _write(folder / "manifest.json", _manifest(trainer, pl_module))
+        pl_module.manifest = _manifest(trainer, pl_module)
+        _write(folder / "manifest.json", pl_module.manifest)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         self._epoch_began = time.monotonic()
@@ -66,7 +70,7 @@ class RunFolder(Callback):
         )
 
     def on_validation_end(self, trainer: Trainer, pl_module: SignTask) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero or not trainer.training:
+        if trainer.sanity_checking or not trainer.is_global_zero or trainer.state.fn != TrainerFn.FITTING:
             return
         folder = _folder(trainer)
         _curves(folder, trainer)
@@ -90,12 +94,18 @@ def _metric(trainer: Trainer, name: str) -> str:
 
 
 def _time_left(trainer: Trainer, spent_s: float, epochs: int) -> str:
-    limit = None if trainer.max_epochs in (None, -1) else (trainer.max_epochs - trainer.current_epoch - 1) * spent_s / epochs
+    limit = (
+        None
+        if trainer.max_epochs in (None, -1)
+        else (trainer.max_epochs - trainer.current_epoch - 1) * spent_s / epochs
+    )
     for callback in trainer.callbacks:
         remaining = getattr(callback, "time_remaining", None)
         if callable(remaining) and (seconds := remaining()) is not None:
             limit = seconds if limit is None else min(limit, seconds)
-    return "" if limit is None else f", about {limit / 60:.0f} min left" if limit > 90 else f", about {limit:.0f} s left"
+    return (
+        "" if limit is None else f", about {limit / 60:.0f} min left" if limit > 90 else f", about {limit:.0f} s left"
+    )
 
 
 def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
@@ -105,6 +115,7 @@ def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
         "commit": _commit(),
         "data": getattr(data, "name", ""),
         "data_sha256": data_sha256(getattr(data, "labels", None)),
+        "um_per_px": list(data.um_per_px_range),
         "seed": getattr(data, "seed", None),
         "resumed_from": str(trainer.ckpt_path) if trainer.ckpt_path else None,
         "start": task.start,
@@ -191,9 +202,7 @@ def _pictures(folder: Path, trainer: Trainer, task: SignTask, count: int) -> Non
 
 
 def _labelled_marks(known: Structures, task: SignTask) -> list[tuple[str, float, float, None]]:
-    return [
-        (task.signs[c].name, float(x), float(y), None) for (x, y), c in zip(known.xy, known.channel, strict=True)
-    ]
+    return [(task.signs[c].name, float(x), float(y), None) for (x, y), c in zip(known.xy, known.channel, strict=True)]
 
 
 def _found_marks(found: Detections, task: SignTask) -> list[tuple[str, float, float, None]]:

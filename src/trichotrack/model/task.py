@@ -50,12 +50,15 @@ class SignTask(LightningModule):
         self.plan = plan or Plan()
         self.learning_rate, self.backbone_rate = learning_rate, backbone_rate
         self.weight_decay, self.warmup = weight_decay, warmup
-        self.save_hyperparameters({"plan": _plain(self.plan), "backbone": backbone, "width": width}, logger=False)
+        self.save_hyperparameters(
+            {"plan": _lists(asdict(self.plan)), "backbone": backbone, "width": width}, logger=False
+        )
         self.network = SignNetwork(len(self.plan.signs), backbone, width)
         self.signs = self.plan.channels()
         self.start = load_start(self.network, start, backbone)
         self.points = PointF1(len(self.plan.signs), self.plan.tolerance_px)
         self.figures: dict[str, SignFigures | None] = {}
+        self.manifest: dict[str, Any] = {}
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
         known: Mapping[str, Sign] = getattr(getattr(self.trainer, "datamodule", None), "signs", None) or SIGN
@@ -69,7 +72,9 @@ class SignTask(LightningModule):
         terms = losses.total(self(batch["image"]), batch)
         self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()}, on_step=False, on_epoch=True)
         if not torch.isfinite(terms["loss"]):
-            raise InputError(f"the loss became {terms['loss'].item()} at step {self.global_step}; lower the learning rate")
+            raise InputError(
+                f"the loss became {terms['loss'].item()} at step {self.global_step}; lower the learning rate"
+            )
         return terms["loss"]
 
     def validation_step(self, batch: Mapping[str, Tensor], _index: int) -> None:
@@ -111,11 +116,10 @@ class SignTask(LightningModule):
         self.on_validation_epoch_end()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Beside the weights: the signs as the labels define them, and the figures of the last validation."""
-        checkpoint["signs"] = [asdict(sign) for sign in self.signs]
-        checkpoint["figures"] = {name: asdict(f) if f else None for name, f in self.figures.items()}
-        data = getattr(self.trainer, "datamodule", None)
-        checkpoint["data"] = getattr(data, "name", "")
+        """Beside the weights: the signs as the labels define them, the last validation's figures, the manifest."""
+        checkpoint["signs"] = [_lists(asdict(sign)) for sign in self.signs]
+        checkpoint["figures"] = {name: _lists(asdict(f)) if f else None for name, f in self.figures.items()}
+        checkpoint["manifest"] = self.manifest
 
     def decoded(self, heads: Mapping[str, Tensor]) -> list[Detections]:
         """Structures of each image of a batch at the lowest threshold of the sweep, canonical px."""
@@ -195,5 +199,5 @@ def load_task(checkpoint: Path) -> tuple[SignTask, dict[str, Any]]:
     return task.eval(), raw
 
 
-def _plain(plan: Plan) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
+def _lists(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

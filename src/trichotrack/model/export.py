@@ -1,0 +1,243 @@
+"""Checkpoint to ONNX. The file appears only after it has proved to give what PyTorch gives."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import tempfile
+import warnings
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trichotrack.detect.decode import decode
+from trichotrack.detect.detections import Detections
+from trichotrack.model.network import halo_px, normalise
+from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE
+from trichotrack.model.task import SignTask, load_task, peak_scores
+from trichotrack.problems import InputError
+from trichotrack.runtime.counter import Counter
+from trichotrack.runtime.model_file import SELFTEST_KEY
+from trichotrack.runtime.selftest import compare_detections, make_selftest, run_selftest
+from trichotrack.runtime.spec import METADATA_KEY, ModelSpec, SignSpec
+from trichotrack.signs import VELLUS_CUTOFF_UM, Sign
+from trichotrack.synth.render import capture_rng, render_capture
+
+OUTPUTS = ("peaks", "offset", "shaft")
+
+PARITY_SHAPES = ((448, 576), (256, 256), (64, 704))
+"""(H, W) on which ONNX Runtime must agree with PyTorch: none is the shape that was traced."""
+
+TENSOR_TOLERANCE = 1e-4
+"""Largest difference allowed in any output; scores within it of a threshold or a rival may fall either way."""
+
+PARITY_PX = 0.05
+"""Largest move allowed of any detection, canonical px."""
+
+SELFTEST_PX = (640, 512)
+SELFTEST_TRIES = 20
+
+EXPORT_SEED = 2**31 - 2
+"""Of the scalps that an export is checked on; no training draws them."""
+
+DEFAULT_UM_PER_PX = 6.0
+CI95_TO_SE = 2 * 1.959964
+DEFAULT_THRESHOLD = 0.5
+
+
+class Exported(nn.Module):
+    """What travels: normalisation, network, sigmoid and peak mask, from uint8 (1, H, W, 3) to the outputs."""
+
+    def __init__(self, task: SignTask) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(task.network).eval().to(memory_format=torch.contiguous_format)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        heads = self.network(normalise(image))
+        return peak_scores(heads["logits"]), heads["offset"], heads["shaft"]
+
+
+def export(checkpoint: Path, out: Path, *, name: str = "", licence: str = "", notes: str = "") -> ModelSpec:
+    """Write out (.onnx) from a checkpoint, with its spec and self-test inside; returns the spec.
+
+    Before the file appears, ONNX Runtime must give PyTorch's tensors (within TENSOR_TOLERANCE) and the same
+    detections on three shapes, and the file must pass its own self-test. Raises InputError where it does not.
+    """
+    if out.suffix != ".onnx":
+        raise InputError(f"{out}: an exported model's name ends in .onnx.")
+    task, kept = load_task(checkpoint)
+    spec = spec_of(task, kept, name=name or out.stem, licence=licence, notes=notes)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
+        unfinished = Path(folder) / out.name
+        graph = Exported(task).eval()
+        _write_graph(graph, unfinished)
+        check_parity(graph, unfinished, spec)
+        _add_metadata(unfinished, spec, graph)
+        result = run_selftest(Counter(unfinished))
+        if not result.passed:
+            raise InputError(f"the exported model fails its own self-test, so {out} was not written: {result}")
+        os.replace(unfinished, out)
+    return spec
+
+
+def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, notes: str) -> ModelSpec:
+    """What the model says of itself, from its checkpoint (see SignTask.on_save_checkpoint)."""
+    manifest, plan = kept["manifest"], task.plan
+    signs = tuple(_sign_spec(sign, kept["figures"].get(sign["name"])) for sign in kept["signs"])
+    data = manifest["data"]
+    measured = [f for f in kept["figures"].values() if f]
+    people = max((f["patients"] for f in measured), default=0)
+    captures = max((f["captures"] for f in measured), default=0)
+    return ModelSpec(
+        name=name,
+        signs=signs,
+        um_per_px=plan.um_per_px,
+        stride=STRIDE,
+        total_stride=TOTAL_STRIDE,
+        halo_px=halo_px(task.network),
+        pad_value=PAD_VALUE,
+        min_distance_um=plan.min_distance_um,
+        outputs=OUTPUTS,
+        trained_on=f"{data}: {manifest['train_captures']} captures; started from {manifest['start']}",
+        validated_on=f"{data}: {captures} captures of {people} patients, kept out of training" if captures else "",
+        vellus_cutoff_um=VELLUS_CUTOFF_UM,
+        training_um_per_px=(manifest["um_per_px"][0], manifest["um_per_px"][1]),
+        data_sha256=manifest["data_sha256"],
+        code_version=f"{metadata.version('trichotrack')} ({manifest['commit'] or 'no commit'})",
+        licence=licence,
+        notes=notes,
+        training={"plan": kept["hyper_parameters"]["plan"], "epoch": kept["epoch"], "figures": kept["figures"]},
+    )
+
+
+def _sign_spec(sign: dict[str, Any], figures: dict[str, Any] | None) -> SignSpec:
+    values = {**sign, "colour": tuple(sign["colour"])}
+    values["width_um"] = tuple(sign["width_um"]) if sign["width_um"] else None
+    if not figures:
+        return SignSpec(Sign(**values), DEFAULT_THRESHOLD)
+    return SignSpec(
+        Sign(**values),
+        threshold=figures["threshold"],
+        recall=figures["recall"],
+        recall_se=_standard_error(figures["recall_interval"]),
+        false_positives_per_cm2=figures["false_per_cm2"],
+        false_positives_per_cm2_se=_standard_error(figures["false_per_cm2_interval"]),
+    )
+
+
+def _standard_error(interval: tuple[float, float]) -> float | None:
+    width = interval[1] - interval[0]
+    return width / CI95_TO_SE if math.isfinite(width) else None
+
+
+def _write_graph(graph: Exported, path: Path) -> None:
+    rows = torch.export.Dim("rows", min=2, max=4096)
+    columns = torch.export.Dim("columns", min=2, max=4096)
+    image = torch.zeros(1, 10 * TOTAL_STRIDE, 12 * TOTAL_STRIDE, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            graph,
+            (image,),
+            dynamic_shapes={"image": {1: TOTAL_STRIDE * rows, 2: TOTAL_STRIDE * columns}},
+            input_names=["image"],
+            output_names=list(OUTPUTS),
+            dynamo=True,
+            verbose=False,
+        )
+    program.save(path, external_data=False)
+
+
+def _add_metadata(path: Path, spec: ModelSpec, graph: Exported) -> None:
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {METADATA_KEY: spec.to_json(), SELFTEST_KEY: _selftest(spec, graph)})
+    model.doc_string = spec.intended_use
+    model.producer_name = "trichotrack"
+    # Node-by-node traces of this machine's source files; of no use to anyone who runs the model.
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer]:
+        del value.metadata_props[:]
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _selftest(spec: ModelSpec, graph: Exported) -> str:
+    # A synthetic scalp: no patient's picture ever travels in a model.
+    for number in range(SELFTEST_TRIES):
+        image = _scalp(SELFTEST_PX, spec, number)
+        found = detections_of(_run_torch(graph, image), spec)
+        if len(found):
+            return make_selftest(spec, image, found)
+    raise InputError(
+        f"the model finds nothing in {SELFTEST_TRIES} synthetic scalps, so it cannot test itself, and would count "
+        "nothing in a clinic either. Train it longer."
+    )
+
+
+def _scalp(size_px: tuple[int, int], spec: ModelSpec, number: int) -> NDArray[np.uint8]:
+    rng = capture_rng(EXPORT_SEED, 0, number)
+    return np.array(render_capture(rng, size_px=size_px, um_per_px=spec.um_per_px or DEFAULT_UM_PER_PX).image)
+
+
+def check_parity(graph: Exported, path: Path, spec: ModelSpec) -> None:
+    """Raises InputError unless ONNX Runtime and PyTorch give the same tensors and detections on PARITY_SHAPES."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for number, (height, width) in enumerate(PARITY_SHAPES):
+        image = _scalp((width, height), spec, number)
+        expected = _run_torch(graph, image)
+        got = session.run(list(OUTPUTS), {"image": image[None]})
+        for output, ours, theirs in zip(OUTPUTS, expected, got, strict=True):
+            worst = float(np.max(np.abs(_off_peaks(output, ours, theirs))))
+            if not worst <= TENSOR_TOLERANCE:
+                raise InputError(
+                    f"on {height}x{width} px, `{output}` of ONNX Runtime differs from PyTorch by {worst:.2g}; "
+                    f"{TENSOR_TOLERANCE:g} is allowed. Nothing was written."
+                )
+        result = compare_detections(
+            spec,
+            detections_of(expected, spec),
+            detections_of(tuple(got), spec),
+            tolerance_px=PARITY_PX,
+            tolerance_score=TENSOR_TOLERANCE,
+        )
+        if not result.passed:
+            raise InputError(
+                f"on {height}x{width} px, ONNX Runtime and PyTorch disagree: {result} Nothing was written."
+            )
+
+
+def _off_peaks(output: str, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> NDArray[np.float32]:
+    # A tie within rounding may move a peak to the next cell: that is judged on the detections.
+    both = (ours > 0) & (theirs > 0) if output == "peaks" else np.ones(ours.shape, np.bool_)
+    return np.where(both, ours - theirs, 0)
+
+
+def detections_of(outputs: tuple[NDArray[np.float32], ...], spec: ModelSpec) -> Detections:
+    """Outputs of the graph for one image, decoded as the runtime does; canonical px."""
+    peaks, offset, shaft = outputs
+    return decode(
+        peaks[0],
+        offset[0],
+        shaft[0],
+        stride=spec.stride,
+        thresholds=[channel.threshold for channel in spec.signs],
+        groups=[channel.sign.group for channel in spec.signs],
+        min_distance_px=spec.min_distance_um / (spec.um_per_px or 1.0),
+    )
+
+
+def _run_torch(graph: Exported, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+    with torch.no_grad():
+        return tuple(output.numpy() for output in graph(torch.from_numpy(image)[None]))
