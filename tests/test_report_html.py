@@ -208,6 +208,14 @@ def test_reviewers_are_named_and_the_rest_called_unreviewed(story):
     text = Page(render_html(replace(story, visits=(replace(first, captures=seen), *story.visits[1:])))).text
     assert "Reviewed: 4 of 16 readings (Dr A: 4)" in text
     assert "The other 12 are unreviewed." in text
+    assert "Figures are unreviewed densities" in text
+    all_seen = tuple(
+        replace(visit, captures=tuple(replace(one, reviewed=True, reviewed_by="Dr A") for one in visit.captures))
+        for visit in story.visits
+    )
+    text = Page(render_html(replace(story, visits=all_seen, notices=()))).text
+    assert "Reviewed: 16 of 16 readings (Dr A: 16)." in text
+    assert "nreviewed" not in text
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Remark:
-    """What is to be said of some captures of one visit. share: "3 of 6 captures"; captures: which."""
+    """What is to be said of some captures of one visit. share: "3 of 6"; captures: which, none where all."""
 
     visit: str
     share: str
@@ -78,6 +78,7 @@ def render_html(story: PatientStory, *, made: date | None = None) -> str:
         "remarks": _remarks(story),
         "captures": _captures(story),
         "reviewers": _reviewers(story),
+        "reviewed": all(capture.reviewed for capture in _captures(story)),
         "models": _models(story),
         "settings": _settings(story),
         "combination": words.names_both(treatment.drug for treatment in story.treatments),
@@ -163,7 +164,12 @@ def _remarks(story: PatientStory) -> list[Remark]:
                 alike.setdefault(texts, []).append(f"{_spot(capture)} ({capture.file})")
         total = len(visit.captures)
         found += [
-            Remark(visit.date.isoformat(), f"{len(named)} of {total}", tuple(named), texts)
+            Remark(
+                visit.date.isoformat(),
+                f"{len(named)} of {total}",
+                () if len(named) == total > 1 else tuple(named),
+                texts,
+            )
             for texts, named in alike.items()
         ]
     return found

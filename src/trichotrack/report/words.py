@@ -33,7 +33,7 @@ OUTCOME_GLYPHS = {"fell": "▼", "rose": "▲", "no detectable change": "＝", "
 
 @dataclass(frozen=True)
 class SummaryLine:
-    """One outcome at the last visit. density: at the first and the last visit, as printed. outcome, sentence, reason:
+    """One outcome at the last visit. first, last: density at these visits, as printed. outcome, sentence, reason:
     of the verdict against baseline; outcome "" where there is nothing to compare, and the sentence says so. previous:
     the verdict against the previous visit, where there is one.
     """
