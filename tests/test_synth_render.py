@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from trichotrack.signs import SIGN
+from trichotrack.synth.camera import draw_camera
 from trichotrack.synth.draw import Ground, draw_ground, draw_person, grown
 from trichotrack.synth.patients import draw_pose
 from trichotrack.synth.priors import CameraPriors, Priors, ScalpPriors, SkinPriors
@@ -187,6 +188,15 @@ def test_a_root_under_other_hair_is_taken_out_of_the_picture():
     shown, objects = in_view(replace(scalp, structures=(dot, across)), view)
     assert [s.id for s in shown] == ["across"]
     assert objects == []
+
+
+def test_a_hair_that_drowns_in_blur_and_noise_is_neither_drawn_nor_labelled():
+    scalp = scalp_with("short_vellus_hair", 0)
+    view = View.of((256, 256), 6.0, Pose(shift_um=tuple(scalp.structures[0].root_um)))
+    clear = replace(draw_camera(np.random.default_rng(0), SHARP), tilt=np.zeros(2))
+    assert len(in_view(scalp, view, clear)[1]) == 1
+    assert in_view(scalp, view, replace(clear, defocus_um=500.0)) == ([], [])
+    assert in_view(scalp, view, replace(clear, noise=0.5)) == ([], [])
 
 
 def test_a_stub_cut_off_by_the_border_is_neither_drawn_nor_labelled():

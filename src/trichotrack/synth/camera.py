@@ -13,6 +13,9 @@ from trichotrack.synth.scalp import Floats, log_within, within
 from trichotrack.synth.skin import Relief
 from trichotrack.synth.view import Image, View, blurred, enlarged
 
+TILT, DEPTH = 1.2, 0.6
+"""How much of the depth blur a tilted probe gives in the corner, and the share of depth_um that is its most."""
+
 CLEAR_OF_ROOTS_UM = 170.0
 """Nothing opaque lies nearer to a root than this, beside its own size: a hidden root must not be labelled."""
 
@@ -182,33 +185,45 @@ def _paint_blob(image: Image, blob: Blob, xy: Floats, view: View) -> None:
     region += np.clip(cover, 0, 1) * (colour - region)
 
 
+def blur_um_at(camera: Camera, view: View, xy_px: Floats) -> float:
+    """Blur at a place of the skin (px), standard deviation in µm: lens, focus, and the tilt of the probe."""
+    place = xy_px / np.array(view.size_px) - 0.5
+    tilted = min(1.0, TILT * abs(float(camera.tilt @ place)))
+    lens_um = camera.optics_px * view.um_per_px
+    return float(np.sqrt(lens_um**2 + camera.defocus_um**2 + (tilted * DEPTH * camera.depth_um) ** 2))
+
+
 def with_depth(image: Image, height: Image, view: View, camera: Camera) -> Image:
     """Image (H, W, 3) blurred by lens and focus; more where height (H, W) or the tilt of the probe leaves focus."""
     width, tall = view.size_px
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None]
     y = np.linspace(-0.5, 0.5, tall, dtype=np.float32)[:, None]
     tilted = np.abs(np.float32(camera.tilt[0]) * x + np.float32(camera.tilt[1]) * y)
-    amount = np.clip(tilted * 1.2 + height, 0, 1)[..., None]
+    amount = np.clip(TILT * tilted + height, 0, 1)[..., None]
     focus = float(np.hypot(camera.optics_px, view.span_px(camera.defocus_um)))
-    image = blurred(image, focus)
-    soft = blurred(image, view.span_px(camera.depth_um) * 0.6)
-    return np.asarray(image + amount * (soft - image))
+    image = blurred(image, max(focus, 0.2))
+    soft = blurred(image, max(0.2, DEPTH * view.span_px(camera.depth_um)))
+    soft -= image
+    soft *= amount
+    image += soft
+    return image
 
 
 def expose(image: Image, view: View, camera: Camera) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3) of a scene (H, W, 3): colour, vignette, noise, sharpening, compression."""
+    """uint8 (H, W, 3) of a scene (H, W, 3), which is overwritten: colour, vignette, noise, sharpening, compression."""
     rng = np.random.default_rng(camera.seed + 1)
     width, height = view.size_px
     x = (np.arange(width, dtype=np.float32)[None] / width - np.float32(camera.vignette_centre[0])) * 1.4
     y = (np.arange(height, dtype=np.float32)[:, None] / height - np.float32(camera.vignette_centre[1])) * 1.4
     light = np.float32(camera.exposure) * (1.0 - np.float32(camera.vignette) * np.clip(x * x + y * y, 0, 1))
-    image = np.asarray(image * light[..., None] * camera.gains.astype(np.float32))
+    image *= light[..., None]
+    image *= camera.gains.astype(np.float32)
     # Contrast of brightness only: stretched channel by channel, dull colours would turn garish.
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     image += (np.float32(camera.contrast - 1) * (grey - np.float32(0.45)))[..., None]
     if camera.chromatic_px > 0.1:
         image = _chromatic(image, camera.chromatic_px)
-    image += _sensor_noise(rng, image, camera.noise)
+    image += _sensor_noise(rng, grey, camera.noise)
     if camera.sharpening > 0.05:
         image += np.float32(camera.sharpening) * (image - blurred(image, 1.2))
     pixels = (np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
@@ -235,11 +250,14 @@ def _chromatic(image: Image, amount_px: float) -> Image:
     return out
 
 
-def _sensor_noise(rng: np.random.Generator, image: Image, amount: float) -> Image:
+def _sensor_noise(rng: np.random.Generator, grey: Image, amount: float) -> Image:
     """Noise that grows with the root of brightness; the noise of colour is coarser, as demosaicing leaves it."""
-    height, width = image.shape[:2]
+    height, width = grey.shape
     common = rng.standard_normal((height, width, 1), dtype=np.float32)
     colour = rng.standard_normal((-(-height // 2), -(-width // 2), 3), dtype=np.float32)
     colour = cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR)
-    scale = np.float32(amount) * np.sqrt(np.clip(image, 0.04, 1) * np.float32(2.0))
-    return np.asarray(scale * (common + np.float32(0.7) * colour))
+    scale = np.float32(amount) * np.sqrt(np.clip(grey, 0.04, 1) * np.float32(2.0))
+    colour *= np.float32(0.7)
+    colour += common
+    colour *= scale[..., None]
+    return np.asarray(colour)

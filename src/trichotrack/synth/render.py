@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from trichotrack.synth.camera import draw_camera, expose, paint_surface, with_depth
+from trichotrack.synth.camera import Camera, blur_um_at, draw_camera, expose, paint_surface, with_depth
 from trichotrack.synth.draw import draw_scalp
 from trichotrack.synth.priors import CameraPriors, Priors
-from trichotrack.synth.scalp import Floats, Scalp, Structure
+from trichotrack.synth.scalp import Floats, Scalp, Skin, Structure
 from trichotrack.synth.shafts import height_map, order, paint_shafts, root_veil, seen_share, subsurface
 from trichotrack.synth.skin import paint_skin
 from trichotrack.synth.view import Image, Pose, View, blurred
@@ -20,6 +20,11 @@ MARGIN_UM = 900.0
 
 LEAST_SEEN = 0.5
 """A root covered by more than this share of other hair is taken out of the picture, not labelled unseen."""
+
+LEAST_CONTRAST = 0.02
+"""Of full scale: what is paler nobody would mark."""
+
+LUMINANCE = np.array([0.30, 0.59, 0.11])
 
 LEAST_VISIBLE_UM = 200.0
 """A shaft cut shorter by the border of the image cannot be told from a stub: it is taken out."""
@@ -83,7 +88,7 @@ def photograph(
     """A capture of scalp. rng gives light, focus, noise and nuisances, the same whatever grows on the scalp."""
     view = View.of(size_px, um_per_px, pose or Pose())
     camera = draw_camera(rng, priors or CameraPriors())
-    shown, objects = in_view(scalp, view)
+    shown, objects = in_view(scalp, view, camera)
     image, relief = paint_skin(scalp, view)
     under = subsurface(shown, view)[..., None]
     image += under * (np.float32(0.42) * image + np.array([0.02, 0.05, 0.09], np.float32) - image)
@@ -92,9 +97,10 @@ def photograph(
     roots = np.array([[item.x, item.y] for item in objects]).reshape(-1, 2)
     image = paint_surface(image, relief, view, camera, roots)
     bare = 1.0 - root_veil(shown, view)
-    speck = np.float32(0.012) * relief.fine * layer.cover
-    shafts = np.clip(layer.colour + speck[..., None], 0, 1)
-    image = np.asarray(image * (1.0 - layer.cover * bare)[..., None] + shafts * bare[..., None])
+    shafts = layer.colour + (np.float32(0.012) * relief.fine * layer.cover)[..., None]
+    shafts *= bare[..., None]
+    image *= (1.0 - layer.cover * bare)[..., None]
+    image += shafts
     image = with_depth(image, height_map(shown, view), view, camera)
     preparation = "clipped" if scalp.clipped else "none"
     return SyntheticCapture(expose(image, view, camera), um_per_px, tuple(objects), preparation)
@@ -108,11 +114,12 @@ def _shaded(image: Image, cover: Image, view: View, light: Floats, strength: flo
     return np.asarray(image * (1.0 - np.float32(strength) * blurred(shadow, reach))[..., None])
 
 
-def in_view(scalp: Scalp, view: View) -> tuple[list[Structure], list[SyntheticObject]]:
+def in_view(scalp: Scalp, view: View, camera: Camera | None = None) -> tuple[list[Structure], list[SyntheticObject]]:
     """The structures to draw, in painter's order, and the objects to label.
 
-    What nobody could label is not drawn: a root mostly under other hair, or a shaft that the border cuts so short that
-    its sign cannot be told. So every hair that is drawn with its root in the image has its label.
+    What nobody could label is not drawn: a root mostly under other hair, a shaft that the border cuts so short that its
+    sign cannot be told, or (where the camera is known) a hair so pale and blurred that it drowns in the noise. So every
+    hair that is drawn with its root in the image has its label.
     """
     reach = view.span_px(float(max((s.width_um.max() for s in scalp.structures), default=0.0)))
     size = np.array(view.size_px)
@@ -120,12 +127,27 @@ def in_view(scalp: Scalp, view: View) -> tuple[list[Structure], list[SyntheticOb
     for structure in order(list(scalp.structures)):
         path = view.px(structure.path_um)
         if (path.max(axis=0) > -reach).all() and (path.min(axis=0) < size + reach).all() and _telling(structure, view):
+            if camera is not None and faint(structure, scalp.skin, view, camera):
+                continue
             near.append(structure)
     share = seen_share(near, view)
     rooted = [s.sign is not None and bool(view.holds(view.px(s.path_um[:1]))[0]) for s in near]
     shown = [s for s, seen, root in zip(near, share, rooted, strict=True) if not root or seen >= LEAST_SEEN]
     objects = [labelled(s, view) for s in shown if s.sign and view.holds(view.px(s.path_um[:1]))[0]]
     return shown, sorted(objects, key=lambda item: (item.y, item.x))
+
+
+def faint(structure: Structure, skin: Skin, view: View, camera: Camera) -> bool:
+    """Whether a structure whose root is in view cannot be seen there: its contrast after blur, against the noise."""
+    root = view.px(structure.path_um[:1])[0]
+    if structure.sign is None or not view.holds(root):
+        return False
+    gap = abs(float(LUMINANCE @ (np.array(structure.colour) - np.array(skin.colour))))
+    width, spread = structure.width_root_um, 2.35 * blur_um_at(camera, view, root)
+    kept = width / np.hypot(width, spread)
+    if len(structure.path_um) == 1:
+        kept = kept**2
+    return bool(structure.opacity * gap * kept * camera.exposure < max(LEAST_CONTRAST, camera.noise))
 
 
 def _telling(structure: Structure, view: View) -> bool:
