@@ -175,10 +175,11 @@ def _visible(structure: Structure, view: View) -> tuple[Floats, float, bool]:
     if out == 0:
         return path[:1], float(structure.width_um[0]), False
     start, stop = path[out - 1], path[out]
-    low, high = 0.0, 1.0
-    for _ in range(30):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if view.holds(start + middle * (stop - start)) else (low, middle)
+    step = stop - start
+    with np.errstate(divide="ignore", invalid="ignore"):
+        leaves = np.where(step > 0, (np.array(view.size_px) - start) / step, -start / step)
+    # Where it does not move along an axis it does not leave by it.
+    low = float(np.clip(np.min(leaves[step != 0.0], initial=1.0), 0.0, 1.0))
     width = structure.width_um[out - 1] + low * (structure.width_um[out] - structure.width_um[out - 1])
     return np.vstack([path[:out], start + low * (stop - start)]), float(width), False
 
