@@ -1,4 +1,4 @@
-"""Train a model: `uv run train.py fit --config configs/demo.yaml`; go on with `--ckpt_path RUN/checkpoints/last.ckpt`."""
+"""Train: `uv run train.py fit --config configs/demo.yaml`; resume: `--ckpt_path RUN/checkpoints/last.ckpt`."""
 
 import sys
 

@@ -50,7 +50,7 @@ COMMANDS = {
 
 EXTRA_OF = {
     "sqlalchemy": "record", "alembic": "record", "statsmodels": "record", "jinja2": "record", "matplotlib": "record",
-    "openpyxl": "labels", "yaml": "labels", "sklearn": "labels", "cv2": "synth", "torch": "train",
+    "openpyxl": "labels", "yaml": "labels", "sklearn": "labels", "scipy": "labels", "cv2": "synth", "torch": "train",
     "torchvision": "train", "lightning": "train", "timm": "train", "albumentations": "train", "torchmetrics": "train",
     "onnx": "train", "onnxscript": "train", "jsonargparse": "train", "safetensors": "train", "tensorboard": "train",
 }  # fmt: skip

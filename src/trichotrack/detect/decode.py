@@ -47,7 +47,7 @@ def decode(
     above = peaks >= np.asarray(thresholds, peaks.dtype)[:, None, None]
     sign, row, column = np.nonzero(above & (peaks > 0))
     score = peaks[sign, row, column].astype(np.float64)
-    xy: NDArray[np.float64] = np.stack([column, row], axis=1) + 0.5
+    xy = np.stack([column, row], axis=1).astype(np.float64) + 0.5
     if offset is not None:
         xy = xy + offset[:, row, column].T.astype(np.float64)
     attributes = shaft[:, row, column].T.astype(np.float64) if shaft is not None else np.zeros((len(xy), 0))

@@ -88,27 +88,36 @@ def _flip(free: int, start: int, came_from: dict[int, int], held: dict[int, int]
 
 
 def _match_sorted(a: Points, b: Points, tolerance: float) -> NDArray[np.int64]:
-    """As match, for points in canonical order: each connected group of candidates is an assignment of its own."""
-    from scipy.optimize import linear_sum_assignment
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
+    """As match, for points in canonical order: rows (into a), columns (into b)."""
     candidates = _neighbours(a, b, tolerance)
     if not candidates:
         return np.empty((0, 2), np.int64)
     rows = np.array([i for i, _, _ in candidates], np.int64)
     columns = np.array([j for _, j, _ in candidates], np.int64)
     distances = np.array([d for _, _, d in candidates], np.float64) / (tolerance or 1.0)
-    nodes = len(a) + len(b)
-    graph = coo_array((np.ones(len(rows)), (rows, columns + len(a))), shape=(nodes, nodes))
+    alone = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
+    pairs = list(zip(rows[alone], columns[alone], strict=True))
+    if not alone.all():
+        pairs += _assigned(rows[~alone], columns[~alone], distances[~alone])
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _assigned(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], distances: NDArray[np.float64]
+) -> list[tuple[np.int64, np.int64]]:
+    """Contested candidates: each connected group of them is an assignment of its own."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first_column = int(rows.max()) + 1
+    nodes = first_column + int(columns.max()) + 1
+    graph = coo_array((np.ones(len(rows)), (rows, columns + first_column)), shape=(nodes, nodes))
     group = connected_components(graph, directed=False)[1][rows]
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     pairs = []
     for members in np.split(order, starts[1:]):
-        if len(members) == 1:
-            pairs.append((rows[members[0]], columns[members[0]]))
-            continue
         in_a, at_row = np.unique(rows[members], return_inverse=True)
         in_b, at_column = np.unique(columns[members], return_inverse=True)
         # A pair outside the tolerance costs more than all pairs within it together: the number of pairs comes first.
@@ -117,7 +126,7 @@ def _match_sorted(a: Points, b: Points, tolerance: float) -> NDArray[np.int64]:
         cost[at_row, at_column] = distances[members]
         chosen = np.stack(linear_sum_assignment(cost), axis=1)
         pairs += [(in_a[i], in_b[j]) for i, j in chosen if cost[i, j] < outside]
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    return pairs
 
 
 def _neighbours(a: Points, b: Points, tolerance: float) -> list[tuple[int, int, float]]:

@@ -10,13 +10,13 @@ import os
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-import albumentations  # noqa: E402
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
+import albumentations
+import cv2
+import numpy as np
 
-from trichotrack.geometry import map_points, resample, size_at  # noqa: E402
-from trichotrack.model.plan import PAD_VALUE, Plan  # noqa: E402
-from trichotrack.model.sample import Sample, Structures  # noqa: E402
+from trichotrack.geometry import map_points, resample, size_at
+from trichotrack.model.plan import PAD_VALUE, Plan
+from trichotrack.model.sample import Sample, Structures
 
 # Worker processes already fill the cores; OpenCV's own threads would only fight them.
 cv2.setNumThreads(0)

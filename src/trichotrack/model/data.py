@@ -14,8 +14,8 @@ from trichotrack.labels.derive import with_parents
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import LabelSet
 from trichotrack.model.datasets import EpochShuffle, Source, TrainingSet, WholeCaptures, cached, labelled_captures
-from trichotrack.model.plan import Plan
 from trichotrack.model.drawn import DrawnCapture
+from trichotrack.model.plan import Plan
 from trichotrack.problems import InputError
 from trichotrack.signs import Sign
 
@@ -23,6 +23,7 @@ from trichotrack.signs import Sign
 class SignData(LightningDataModule):
     """Batches of augmented crops for training, whole captures one by one for validation and test.
 
+    name: of the data, as figures and exported models call them; by default the folder's.
     labels: a labelled folder (captures.csv, labels.csv, objects.csv) whose splits are `train`, `val` and `test`.
     crop_px: side of a training crop, canonical px, a multiple of 16. scale_jitter: crops are resampled by up to
     this share. workers: processes that make samples. cache: where canonical captures are kept; by default beside
@@ -41,9 +42,11 @@ class SignData(LightningDataModule):
         seed: int = 0,
         cache: Path | None = None,
         limit_train: int | None = None,
+        name: str = "",
     ) -> None:
         super().__init__()
         self.labels, self.plan = Path(labels), plan or Plan()
+        self.name = name or self.labels.resolve().name
         self.crop_px, self.batch_size, self.scale_jitter = crop_px, batch_size, scale_jitter
         self.workers, self.seed = workers, seed
         self.cache = Path(cache) if cache else self.labels / ".cache"
@@ -53,11 +56,6 @@ class SignData(LightningDataModule):
         self.train: TrainingSet | None = None
         self.val: WholeCaptures | None = None
         self.test: WholeCaptures | None = None
-
-    @property
-    def name(self) -> str:
-        """How figures call this data."""
-        return self.labels.resolve().name
 
     def setup(self, stage: str) -> None:
         labelled = with_parents(read_labels(self.labels))

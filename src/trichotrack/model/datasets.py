@@ -205,7 +205,7 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
     """Whole captures for validation, padded on the right and below to the total stride; one is a batch of its own.
 
     Beside the loss's tensors: xy (N, 2) and channel (N,) of the labelled structures, ignored (M, 2), levels (C,),
-    patient (a number), area_cm2 of valid scalp.
+    capture and patient (numbers), area_cm2 of valid scalp.
     """
 
     def __init__(self, sources: Sequence[Source], plan: Plan, patients: Sequence[str]) -> None:
@@ -230,6 +230,7 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
             "channel": torch.from_numpy(known.channel),
             "ignored": torch.from_numpy(known.ignored),
             "levels": torch.from_numpy(sample.levels),
+            "capture": torch.tensor(index),
             "patient": torch.tensor(self.patients[index]),
             "area_cm2": torch.tensor(sample.valid.sum() * (self.plan.um_per_px / 1e4) ** 2),
         }

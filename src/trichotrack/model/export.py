@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
-import os
 import tempfile
 import warnings
 from importlib import metadata
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 
 from trichotrack.detect.decode import decode
 from trichotrack.detect.detections import Detections
+from trichotrack.evaluate.points import DEFAULT_THRESHOLD
 from trichotrack.model.network import halo_px, normalise
 from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE
 from trichotrack.model.task import SignTask, load_task, peak_scores
@@ -48,8 +47,6 @@ EXPORT_SEED = 2**31 - 2
 """Of the scalps that an export is checked on; no training draws them."""
 
 DEFAULT_UM_PER_PX = 6.0
-CI95_TO_SE = 2 * 1.959964
-DEFAULT_THRESHOLD = 0.5
 
 
 class Exported(nn.Module):
@@ -84,18 +81,18 @@ def export(checkpoint: Path, out: Path, *, name: str = "", licence: str = "", no
         result = run_selftest(Counter(unfinished))
         if not result.passed:
             raise InputError(f"the exported model fails its own self-test, so {out} was not written: {result}")
-        os.replace(unfinished, out)
+        unfinished.replace(out)
     return spec
 
 
 def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, notes: str) -> ModelSpec:
     """What the model says of itself, from its checkpoint (see SignTask.on_save_checkpoint)."""
     manifest, plan = kept["manifest"], task.plan
-    signs = tuple(_sign_spec(sign, kept["figures"].get(sign["name"])) for sign in kept["signs"])
+    signs = tuple(_sign_spec(sign, kept["validated"].get(sign["name"])) for sign in kept["signs"])
     data = manifest["data"]
-    measured = [f for f in kept["figures"].values() if f]
-    people = max((f["patients"] for f in measured), default=0)
-    captures = max((f["captures"] for f in measured), default=0)
+    measured = [sign["figures"] for sign in kept["validated"].values()]
+    people = max((figures["patients"] for figures in measured), default=0)
+    captures = max((figures["captures"] for figures in measured), default=0)
     return ModelSpec(
         name=name,
         signs=signs,
@@ -114,28 +111,24 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         code_version=f"{metadata.version('trichotrack')} ({manifest['commit'] or 'no commit'})",
         licence=licence,
         notes=notes,
-        training={"plan": kept["hyper_parameters"]["plan"], "epoch": kept["epoch"], "figures": kept["figures"]},
+        training={"plan": kept["hyper_parameters"]["plan"], "epoch": kept["epoch"], "validated": kept["validated"]},
     )
 
 
-def _sign_spec(sign: dict[str, Any], figures: dict[str, Any] | None) -> SignSpec:
+def _sign_spec(sign: dict[str, Any], validated: dict[str, Any] | None) -> SignSpec:
     values = {**sign, "colour": tuple(sign["colour"])}
     values["width_um"] = tuple(sign["width_um"]) if sign["width_um"] else None
-    if not figures:
+    if not validated:
         return SignSpec(Sign(**values), DEFAULT_THRESHOLD)
+    figures = validated["figures"]
     return SignSpec(
         Sign(**values),
-        threshold=figures["threshold"],
-        recall=figures["recall"],
-        recall_se=_standard_error(figures["recall_interval"]),
-        false_positives_per_cm2=figures["false_per_cm2"],
-        false_positives_per_cm2_se=_standard_error(figures["false_per_cm2_interval"]),
+        threshold=validated["threshold"],
+        recall=figures["recall"]["value"],
+        recall_se=figures["recall_se"],
+        false_positives_per_cm2=figures["false_positives_per_cm2"]["value"],
+        false_positives_per_cm2_se=figures["false_positives_per_cm2_se"],
     )
-
-
-def _standard_error(interval: tuple[float, float]) -> float | None:
-    width = interval[1] - interval[0]
-    return width / CI95_TO_SE if math.isfinite(width) else None
 
 
 def _write_graph(graph: Exported, path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import platform
 import subprocess
 import time
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
 from trichotrack.capture import capture_of
+from trichotrack.evaluate.points import DEFAULT_THRESHOLD
 from trichotrack.pictures import compare, save_picture
 
 if TYPE_CHECKING:
@@ -75,8 +77,8 @@ class RunFolder(Callback):
         folder = _folder(trainer)
         _curves(folder, trainer)
         _pictures(folder / "pictures", trainer, pl_module, self.pictures)
-        figures = {name: vars(f) if f else None for name, f in pl_module.figures.items()}
-        _write(folder / "figures.json", {"epoch": trainer.current_epoch + 1, "validation": figures})
+        validated = {name: asdict(sign) for name, sign in pl_module.validated.items()}
+        _write(folder / "figures.json", {"epoch": trainer.current_epoch + 1, "validation": validated})
 
 
 def _folder(trainer: Trainer) -> Path:
@@ -176,7 +178,7 @@ def _curves(folder: Path, trainer: Trainer) -> None:
     figure.savefig(folder / "curves.png", dpi=110)
 
 
-def _line(axes, rows: list[dict[str, str]], name: str) -> None:  # noqa: ANN001
+def _line(axes, rows: list[dict[str, str]], name: str) -> None:
     points = [(int(row["epoch"]) + 1, float(row[name])) for row in rows if row.get(name)]
     if points:
         axes.plot(*zip(*points, strict=True), marker=".", label=name)
@@ -206,7 +208,8 @@ def _labelled_marks(known: Structures, task: SignTask) -> list[tuple[str, float,
 
 
 def _found_marks(found: Detections, task: SignTask) -> list[tuple[str, float, float, None]]:
-    thresholds = [f.threshold if f else 0.5 for f in task.figures.values()] or [0.5] * len(task.signs)
+    chosen = [task.validated.get(sign.name) for sign in task.signs]
+    thresholds = [sign.threshold if sign else DEFAULT_THRESHOLD for sign in chosen]
     return [
         (task.signs[c].name, float(x), float(y), None)
         for (x, y), c, score in zip(found.xy, found.sign, found.score, strict=True)

@@ -82,7 +82,7 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
     looked_at = sample.valid[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]] & ~look_away
     positive = heat >= 1.0
     everywhere = (sample.levels == EXHAUSTIVE)[:, None, None] & looked_at
-    weight = np.where((sample.levels == UNKNOWN)[:, None, None], False, everywhere | positive)  # noqa: FBT003
+    weight = np.where((sample.levels == UNKNOWN)[:, None, None], False, everywhere | positive)
     cells = cells_of(known.xy, grid_hw, STRIDE)
     root = np.zeros(grid_hw, np.bool_)
     root[cells[:, 0], cells[:, 1]] = True

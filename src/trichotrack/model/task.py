@@ -16,13 +16,13 @@ from torch import Tensor
 from trichotrack.detect.decode import decode
 from trichotrack.detect.detections import Detections
 from trichotrack.model import losses
-from trichotrack.model.metrics import THRESHOLDS, PointF1, SignFigures
+from trichotrack.model.metrics import LOWEST_SCORE, PointFigures, Validated, mean_f1
 from trichotrack.model.network import Backbone, SignNetwork, normalise
 from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, Structures
 from trichotrack.model.weights import load_start
 from trichotrack.problems import InputError
-from trichotrack.signs import SIGN, Sign
+from trichotrack.signs import ACTIVE_SIGNS, SIGN, Sign
 
 
 class SignTask(LightningModule):
@@ -56,8 +56,10 @@ class SignTask(LightningModule):
         self.network = SignNetwork(len(self.plan.signs), backbone, width)
         self.signs = self.plan.channels()
         self.start = load_start(self.network, start, backbone)
-        self.points = PointF1(len(self.plan.signs), self.plan.tolerance_px)
-        self.figures: dict[str, SignFigures | None] = {}
+        self.points = PointFigures(
+            self.plan.signs, self.plan.tolerance_px, dict.fromkeys(ACTIVE_SIGNS, self.plan.max_false_per_cm2)
+        )
+        self.validated: dict[str, Validated] = {}
         self.manifest: dict[str, Any] = {}
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
@@ -94,20 +96,19 @@ class SignTask(LightningModule):
             self.decoded(heads)[0],
             known,
             (batch["levels"][0] == EXHAUSTIVE).cpu().numpy(),
+            capture=int(batch["capture"]),
             patient=int(batch["patient"]),
             area_cm2=float(batch["area_cm2"]),
         )
 
     def on_validation_epoch_end(self) -> None:
-        ceilings = [self.plan.max_false_per_cm2 if sign.role == "active" else math.inf for sign in self.signs]
-        self.figures = dict(zip(self.plan.signs, self.points.figures(ceilings), strict=True))
+        self.validated = self.points.compute()
         self.points.reset()
-        measured = {name: f for name, f in self.figures.items() if f is not None}
-        for name, f in measured.items():
-            values = {"f1": f.f1, "count_mae": f.count_mae, "bias": f.bias, "threshold": f.threshold}
-            self.log_dict({f"val/{key}/{name}": value for key, value in values.items()})
-        with_reference = [f.f1 for f in measured.values() if f.labelled]
-        self.log("val/f1", math.fsum(with_reference) / max(len(with_reference), 1), prog_bar=True)
+        for name, sign in self.validated.items():
+            measured = {key: getattr(sign.figures, key).value for key in ("f1", "count_mae", "bias")}
+            measured["threshold"] = sign.threshold
+            self.log_dict({f"val/{key}/{name}": value for key, value in measured.items() if value is not None})
+        self.log("val/f1", mean_f1(self.validated), prog_bar=True)
 
     def test_step(self, batch: Mapping[str, Tensor], index: int) -> None:
         self.validation_step(batch, index)
@@ -118,11 +119,11 @@ class SignTask(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Beside the weights: the signs as the labels define them, the last validation's figures, the manifest."""
         checkpoint["signs"] = [_lists(asdict(sign)) for sign in self.signs]
-        checkpoint["figures"] = {name: _lists(asdict(f)) if f else None for name, f in self.figures.items()}
+        checkpoint["validated"] = {name: asdict(sign) for name, sign in self.validated.items()}
         checkpoint["manifest"] = self.manifest
 
     def decoded(self, heads: Mapping[str, Tensor]) -> list[Detections]:
-        """Structures of each image of a batch at the lowest threshold of the sweep, canonical px."""
+        """Structures of each image of a batch above LOWEST_SCORE, canonical px."""
         peaks = peak_scores(heads["logits"]).float().cpu().numpy()
         offset = heads["offset"].float().cpu().numpy()
         shaft = heads["shaft"].float().cpu().numpy()
@@ -132,7 +133,7 @@ class SignTask(LightningModule):
                 offset[i],
                 shaft[i],
                 stride=STRIDE,
-                thresholds=[float(THRESHOLDS[0])] * len(self.signs),
+                thresholds=[LOWEST_SCORE] * len(self.signs),
                 groups=[sign.group for sign in self.signs],
                 min_distance_px=self.plan.min_distance_px,
             )
@@ -194,7 +195,7 @@ def load_task(checkpoint: Path) -> tuple[SignTask, dict[str, Any]]:
         task.load_state_dict(raw["state_dict"])
     except FileNotFoundError:
         raise InputError(f"{checkpoint}: there is no such checkpoint.") from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (a foreign file may fail anywhere)
         raise InputError(f"{checkpoint}: not a checkpoint of trichotrack's training ({error}).") from None
     return task.eval(), raw
 

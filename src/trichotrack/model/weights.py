@@ -37,7 +37,7 @@ def take_fitting(network: nn.Module, weights: dict[str, Tensor]) -> int:
     fitting = {name: w for name, w in weights.items() if name in own and own[name].shape == w.shape}
     if len(fitting) < len(own) // 2:
         raise InputError(
-            f"only {len(fitting)} of {len(own)} tensors fit this network; the weights are for another backbone or width."
+            f"only {len(fitting)} of {len(own)} tensors fit this network; the file is of another backbone or width."
         )
     network.load_state_dict(fitting, strict=False)
     return len(fitting)
@@ -83,7 +83,7 @@ def _from_package(backbone: str) -> dict[str, Tensor] | None:
 def _from_hub(backbone: str) -> dict[str, Tensor]:
     try:
         return timm.create_model(backbone, pretrained=True).state_dict()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever the hub's client raises: no network, no file, no right)
         raise InputError(
             f"ImageNet weights of {backbone} could not be fetched ({type(error).__name__}). Connect once, or start "
             "from `starter`, `scratch` or a file."

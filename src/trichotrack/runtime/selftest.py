@@ -109,9 +109,11 @@ def compare_detections(
     A detection within tolerance_score of its threshold may be missing or new: rounding alone can decide it.
     """
     differences: list[Difference] = []
+    # Under half the least distance of two marks of a sign no match is contested, and the core does without scipy.
+    reach_px = max(tolerance_px, min(10 * tolerance_px, 0.49 * spec.suppression_px))
     for channel, sign in enumerate(spec.signs):
         ours, theirs = expected.take(expected.sign == channel), found.take(found.sign == channel)
-        pairs = match(ours.xy, theirs.xy, 10 * tolerance_px)
+        pairs = match(ours.xy, theirs.xy, reach_px)
         name = sign.sign.name
         for i, j in pairs:
             moved = float(np.hypot(*(ours.xy[i] - theirs.xy[j])))

@@ -1,0 +1,49 @@
+"""Small labelled folders for the training tests: synthetic scalps with whatever signs and levels a test asks for."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
+from trichotrack.labels.write import write_labels
+from trichotrack.signs import SIGN, Sign
+from trichotrack.synth.render import capture_rng, render_capture
+
+HAIRS = {
+    "hair": Sign("hair", "hair", "hairs", "Any hair.", role="context", group=None),
+    **{
+        name: Sign(name, name, name, "Hair of the real set.", role="context", parent=None if name == "abnormal" else "hair")
+        for name in ("premium", "single", "undersize", "abnormal")
+    },
+}
+SYNTHETIC_TO_REAL = {
+    "terminal_hair": "premium",
+    "broken_hair": "single",
+    "short_vellus_hair": "undersize",
+    "black_dot": "abnormal",
+    "tapering_hair": "single",
+}
+
+
+def write_folder(folder: Path, *, people: int = 4, as_real: bool = False, size_px: tuple[int, int] = (192, 160)) -> Path:
+    """One capture a person, the last two for validation. as_real: signs named as in the real hair set."""
+    (folder / "images").mkdir(parents=True)
+    signs = HAIRS if as_real else dict(SIGN)
+    names = [n for n in signs if n != "hair"] if as_real else list(SYNTHETIC_TO_REAL)
+    captures, labels, objects = [], [], []
+    for number in range(people):
+        drawn = render_capture(capture_rng(7, 0, number), size_px=size_px, um_per_px=6.0)
+        file = f"images/p{number}.png"
+        Image.fromarray(drawn.image).save(folder / file)
+        split = "train" if number < people - 2 else "val"
+        captures.append(CaptureRow(file, f"S{number:03d}", um_per_px=6.0, split=split))
+        labels += [LabelRow(file, name, "exhaustive") for name in names]
+        objects += [
+            ObjectRow(
+                f"{number}-{i}", file, SYNTHETIC_TO_REAL[item.sign] if as_real else item.sign, item.x, item.y,
+                root_width_um=item.root_width_um, tip_width_um=item.tip_width_um,
+            )
+            for i, item in enumerate(drawn.objects)
+        ]  # fmt: skip
+    write_labels(LabelSet(folder, tuple(captures), tuple(labels), tuple(objects), signs), folder)
+    return folder

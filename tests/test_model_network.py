@@ -1,0 +1,83 @@
+"""The network sees no farther than its halo, and its peaks are the decoder's."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trichotrack.detect.decode import local_maxima
+from trichotrack.model.network import SignNetwork, halo_px, normalise
+from trichotrack.model.plan import STRIDE, TOTAL_STRIDE
+from trichotrack.model.task import peak_scores
+from trichotrack.model.weights import load_start, save_weights, take_fitting
+from trichotrack.problems import InputError
+
+BACKBONES = ("tf_efficientnet_lite0", "mobilenetv4_conv_small")
+
+
+def network(backbone="mobilenetv4_conv_small", signs=3, seed=0):
+    torch.manual_seed(seed)
+    made = SignNetwork(signs, backbone, width=16).eval()
+    torch.nn.init.normal_(made.logits.weight, std=1.0)
+    return made
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_a_tile_with_its_halo_gives_what_the_whole_image_gives(backbone):
+    made = network(backbone)
+    halo = halo_px(made)
+    assert halo % TOTAL_STRIDE == 0
+    core, side = 2 * TOTAL_STRIDE, 2 * halo + 6 * TOTAL_STRIDE
+    image = torch.randint(0, 256, (1, side, side, 3), dtype=torch.uint8)
+    first = halo + TOTAL_STRIDE
+    cut = slice(first - halo, first + core + halo)
+    with torch.no_grad():
+        whole = made(normalise(image))["logits"]
+        tile = made(normalise(image[:, cut, cut]))["logits"]
+    a, b, n = first // STRIDE, halo // STRIDE, core // STRIDE
+    assert torch.allclose(whole[..., a : a + n, a : a + n], tile[..., b : b + n, b : b + n], atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_nothing_in_the_network_looks_at_the_whole_image(backbone):
+    kinds = {type(module).__name__ for module in network(backbone).modules()}
+    assert not {kind for kind in kinds if "SqueezeExcite" in kind or "AdaptiveAvgPool" in kind}
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5))
+@settings(deadline=None)
+def test_peaks_in_torch_are_peaks_in_numpy_ties_included(seed, levels):
+    logits = np.random.default_rng(seed).integers(-levels, levels, (2, 7, 9)).astype(np.float32)
+    scores = peak_scores(torch.from_numpy(logits)[None])[0].numpy()
+    expected = np.where(local_maxima(logits), 1 / (1 + np.exp(-logits.astype(np.float64))), 0)
+    assert np.allclose(scores, expected, atol=1e-6)
+
+
+def test_imagenet_weights_come_from_the_package_without_a_hub():
+    made = SignNetwork(2, "tf_efficientnet_lite0", width=16)
+    before = made.backbone.conv_stem.weight.clone()
+    assert "ImageNet" in load_start(made, "imagenet", "tf_efficientnet_lite0")
+    assert not torch.equal(before, made.backbone.conv_stem.weight)
+
+
+def test_a_model_of_other_signs_keeps_all_but_the_sign_channels(tmp_path):
+    three, five = network(signs=3), network(signs=5, seed=1)
+    save_weights(three, tmp_path / "three.safetensors")
+    told = load_start(five, str(tmp_path / "three.safetensors"), "mobilenetv4_conv_small")
+    assert "three.safetensors" in told
+    assert torch.allclose(five.offset.weight, three.offset.weight, atol=1e-3)
+    assert five.logits.weight.shape[0] == 5
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    save_weights(network(), tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match="another backbone"):
+        load_start(network("tf_efficientnet_lite0"), str(tmp_path / "w.safetensors"), "tf_efficientnet_lite0")
+    with pytest.raises(InputError, match="no such weights"):
+        load_start(network(), str(tmp_path / "none.safetensors"), "mobilenetv4_conv_small")
+    (tmp_path / "text.safetensors").write_text("hello")
+    with pytest.raises(InputError, match="not a weights file"):
+        load_start(network(), str(tmp_path / "text.safetensors"), "mobilenetv4_conv_small")
+    with pytest.raises(InputError):
+        take_fitting(network(), {})
