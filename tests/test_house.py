@@ -24,9 +24,9 @@ DATA_LIMIT_BYTES = 12_000_000
 
 HEAVY = (
     "torch", "lightning", "torchvision", "timm", "albumentations", "onnx", "cv2", "sqlalchemy", "alembic", "matplotlib",
-    "statsmodels", "sklearn", "pandas", "openpyxl", "yaml", "jinja2", "scipy.stats", "scipy.optimize",
+    "statsmodels", "scipy", "sklearn", "skimage", "pandas", "openpyxl", "yaml", "jinja2",
 )  # fmt: skip
-"""What counting signs does without. scipy.special is small and may be there."""
+"""What counting signs does without: none of it is among the core dependencies."""
 
 
 def tracked() -> list[Path]:
