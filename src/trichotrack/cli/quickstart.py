@@ -80,8 +80,8 @@ def _fine_tune(console: Console, demo: Path, out: Path, *, smoke: bool) -> Path:
         "train " + " ".join(arguments),
         runs,
     )
-    trainer = main(arguments).trainer
-    return Path(trainer.checkpoint_callback.best_model_path)
+    main(arguments)
+    return runs / "version_0" / "checkpoints" / "best.ckpt"
 
 
 def _export(console: Console, checkpoint: Path, model: Path) -> None:

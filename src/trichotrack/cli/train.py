@@ -1,4 +1,4 @@
-"""`trichotrack train` and `trichotrack export-model`: what train.py and export.py do, for those who installed a wheel."""
+"""`trichotrack train` and `trichotrack export-model`: train.py and export.py for those who installed a wheel."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def export_model(
     name: Annotated[str, typer.Option(help="What readings call the model; by default the file's name.")] = "",
     licence: Annotated[str, typer.Option(help="Under which terms the model may be used.")] = "",
     notes: Annotated[str, typer.Option(help="What else a user of the model must know.")] = "",
+    weights: Annotated[
+        Path | None, typer.Option(help="Also write the weights to fine-tune from, ending in .safetensors.")
+    ] = None,
 ) -> None:
     """Write a checkpoint as an ONNX file that carries its spec and passes its own self-test.
 
@@ -36,8 +39,12 @@ def export_model(
     from rich.console import Console
 
     from trichotrack.model.export import export
+    from trichotrack.model.task import load_task
+    from trichotrack.model.weights import save_weights
 
     spec = export(checkpoint, out, name=name, licence=licence, notes=notes)
+    if weights:
+        save_weights(load_task(checkpoint)[0].network, weights)
     size = out.stat().st_size / 1e6
     Console().print(
         f"{out} ({size:.1f} MB): {len(spec.signs)} signs at {spec.um_per_px:g} µm per px; it gives what PyTorch gives "

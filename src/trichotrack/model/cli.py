@@ -21,13 +21,27 @@ __all__ = ["SignData", "SyntheticData", "TrainingCLI", "main"]
 class TrainingCLI(LightningCLI):
     """LightningCLI in which the data take the model's plan, and a run leaves logs, checkpoints and its folder.
 
-    Runs lie under trainer.default_root_dir as version_0, version_1 and so on; `monitor` picks the best checkpoint.
+    Runs lie under trainer.default_root_dir as version_0, version_1 and so on. `best.monitor` names the figure by which
+    best.ckpt is kept; last.ckpt is that of the last epoch, from which a killed run goes on.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("model.plan", "data.init_args.plan")
         parser.add_lightning_class_args(RunFolder, "run")
-        parser.add_argument("--monitor", type=str, default="val/f1", help="figure by which the best checkpoint is kept")
+        parser.add_lightning_class_args(ModelCheckpoint, "best")
+        # Lightning's own save_last copies only what is kept as best.
+        parser.add_lightning_class_args(ModelCheckpoint, "last")
+        parser.set_defaults(
+            {
+                "best.monitor": "val/f1",
+                "best.mode": "max",
+                "best.filename": "best",
+                "best.enable_version_counter": False,
+                "last.filename": "last",
+                "last.save_on_train_epoch_end": True,
+                "last.enable_version_counter": False,
+            }
+        )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand] if self.subcommand else self.config_init
@@ -35,13 +49,7 @@ class TrainingCLI(LightningCLI):
             root = config.trainer.default_root_dir or "runs"
             table = CSVLogger(root, name="")
             kwargs["logger"] = [table, TensorBoardLogger(root, name="", version=table.version)]
-        trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks.append(
-            ModelCheckpoint(
-                monitor=config.monitor, mode="max", save_last=True, filename="best", enable_version_counter=False
-            )
-        )
-        return trainer
+        return super().instantiate_trainer(**kwargs)
 
 
 def main(args: list[str] | None = None) -> TrainingCLI:

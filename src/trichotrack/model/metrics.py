@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,12 @@ class PointFigures(Metric):
             rows[: len(here), 5:] = np.stack([sweep.scores, sweep.right, sweep.excused], axis=1)
             self.rows.append(torch.from_numpy(rows).to(self.device))
 
-    def compute(self) -> dict[str, Validated]:
+    def compute(self) -> Tensor:
+        """F1 of each sign (signs,) at its threshold; nan for one nowhere labelled exhaustively."""
+        values = {sign: validated.figures.f1.value for sign, validated in self.validated().items()}
+        return torch.tensor([math.nan if (f1 := values.get(sign)) is None else f1 for sign in self.signs])
+
+    def validated(self) -> dict[str, Validated]:
         """By sign, at the threshold of its best F1 under its ceiling of false positives per cm²."""
         sweeps = self.sweeps()
         thresholds = best_thresholds(

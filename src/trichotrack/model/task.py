@@ -102,7 +102,7 @@ class SignTask(LightningModule):
         )
 
     def on_validation_epoch_end(self) -> None:
-        self.validated = self.points.compute()
+        self.validated = self.points.validated()
         self.points.reset()
         for name, sign in self.validated.items():
             measured = {key: getattr(sign.figures, key).value for key in ("f1", "count_mae", "bias")}

@@ -45,6 +45,8 @@ def take_fitting(network: nn.Module, weights: dict[str, Tensor]) -> int:
 
 def save_weights(network: nn.Module, path: Path) -> None:
     """The network's weights in half precision as safetensors: half the size, and nothing in it can run."""
+    if path.suffix != ".safetensors":
+        raise InputError(f"{path}: a weights file's name ends in .safetensors.")
     tensors = {name: w.half() if w.is_floating_point() else w for name, w in network.state_dict().items()}
     save_file({name: w.contiguous() for name, w in tensors.items()}, path)
 
