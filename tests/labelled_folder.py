@@ -9,12 +9,15 @@ from trichotrack.labels.write import write_labels
 from trichotrack.signs import SIGN, Sign
 from trichotrack.synth.render import capture_rng, render_capture
 
+
+def _class(name: str, parent: str | None) -> Sign:
+    return Sign(name, name, name, "A class of the real hair set.", role="context", parent=parent)
+
+
 HAIRS = {
     "hair": Sign("hair", "hair", "hairs", "Any hair.", role="context", group=None),
-    **{
-        name: Sign(name, name, name, "Hair of the real set.", role="context", parent=None if name == "abnormal" else "hair")
-        for name in ("premium", "single", "undersize", "abnormal")
-    },
+    **{name: _class(name, "hair") for name in ("premium", "single", "undersize")},
+    "abnormal": _class("abnormal", None),
 }
 SYNTHETIC_TO_REAL = {
     "terminal_hair": "premium",
@@ -25,14 +28,14 @@ SYNTHETIC_TO_REAL = {
 }
 
 
-def write_folder(folder: Path, *, people: int = 4, as_real: bool = False, size_px: tuple[int, int] = (192, 160)) -> Path:
+def write_folder(folder: Path, *, people: int = 4, as_real: bool = False) -> Path:
     """One capture a person, the last two for validation. as_real: signs named as in the real hair set."""
     (folder / "images").mkdir(parents=True)
     signs = HAIRS if as_real else dict(SIGN)
     names = [n for n in signs if n != "hair"] if as_real else list(SYNTHETIC_TO_REAL)
     captures, labels, objects = [], [], []
     for number in range(people):
-        drawn = render_capture(capture_rng(7, 0, number), size_px=size_px, um_per_px=6.0)
+        drawn = render_capture(capture_rng(7, 0, number), size_px=(192, 160), um_per_px=6.0)
         file = f"images/p{number}.png"
         Image.fromarray(drawn.image).save(folder / file)
         split = "train" if number < people - 2 else "val"

@@ -6,8 +6,6 @@ A cell (row i, column j) of stride s covers canonical pixels [s·j, s·(j+1)) ×
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,7 +54,9 @@ def offsets(points_px: NDArray[np.floating], grid_hw: tuple[int, int], stride: i
     return grid
 
 
-def discs(points_px: NDArray[np.floating], grid_hw: tuple[int, int], *, stride: int, radius_px: float) -> NDArray[np.bool_]:
+def discs(
+    points_px: NDArray[np.floating], grid_hw: tuple[int, int], *, stride: int, radius_px: float
+) -> NDArray[np.bool_]:
     """Mask (h, w): cells whose centre lies within radius_px of a point; where a loss must not look."""
     height, width = grid_hw
     mask = np.zeros(grid_hw, np.bool_)
@@ -68,11 +68,3 @@ def discs(points_px: NDArray[np.floating], grid_hw: tuple[int, int], *, stride: 
         near = (rows[top:bottom, None] - y) ** 2 + (columns[None, left:right] - x) ** 2 <= radius**2
         mask[top:bottom, left:right] |= near
     return mask
-
-
-def peaks_of(points_px: NDArray[np.floating], signs: Sequence[int], channels: int, grid_hw: tuple[int, int], stride: int) -> NDArray[np.float32]:
-    """Ideal `peaks` (C, h, w) for points with their channel: score 1 in each cell that holds one."""
-    grid = np.zeros((channels, *grid_hw), np.float32)
-    cells = cells_of(points_px, grid_hw, stride)
-    grid[np.asarray(signs, np.int64), cells[:, 0], cells[:, 1]] = 1.0
-    return grid
