@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -101,6 +102,19 @@ def parse_training(arguments: list[str]) -> None:
         with pytest.raises(SystemExit) as stopped:
             main([*arguments, "--print_config"])
     assert not stopped.value.code
+
+
+def test_settings_named_in_the_page_on_training_are_settings(capsys):
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)
+    parse_training(["fit", "--config", "configs/demo.yaml"])
+    recipe = yaml.safe_load(capsys.readouterr().out)
+    assert len(named) > 5
+    for setting in named:
+        part = recipe
+        for key in setting.split("."):
+            assert key in part, setting
+            part = part[key]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
