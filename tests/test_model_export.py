@@ -28,6 +28,7 @@ def checkpoint(tmp_path_factory):
         "data_sha256": "0" * 64, "commit": "",
     }  # fmt: skip
     kept = {"state_dict": task.state_dict(), "hyper_parameters": dict(task.hparams), "epoch": 0}
+    task.validated_epoch = 0
     task.on_save_checkpoint(kept)
     path = tmp_path_factory.mktemp("checkpoint") / "random.ckpt"
     torch.save(kept, path)

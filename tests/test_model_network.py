@@ -10,7 +10,7 @@ from trichotrack.detect.decode import local_maxima
 from trichotrack.model.network import SignNetwork, halo_px, normalise
 from trichotrack.model.plan import STRIDE, TOTAL_STRIDE
 from trichotrack.model.task import peak_scores
-from trichotrack.model.weights import load_start, save_weights, take_fitting
+from trichotrack.model.weights import load_start, save_weights
 from trichotrack.problems import InputError
 
 BACKBONES = ("tf_efficientnet_lite0", "mobilenetv4_conv_small")
@@ -57,27 +57,32 @@ def test_peaks_in_torch_are_peaks_in_numpy_ties_included(seed, levels):
 def test_imagenet_weights_come_from_the_package_without_a_hub():
     made = SignNetwork(2, "tf_efficientnet_lite0", width=16)
     before = made.backbone.conv_stem.weight.clone()
-    assert "ImageNet" in load_start(made, "imagenet", "tf_efficientnet_lite0")
+    assert "ImageNet" in load_start(made, "imagenet", "tf_efficientnet_lite0", "ab")
     assert not torch.equal(before, made.backbone.conv_stem.weight)
 
 
-def test_a_model_of_other_signs_keeps_all_but_the_sign_channels(tmp_path):
-    three, five = network(signs=3), network(signs=5, seed=1)
-    save_weights(three, tmp_path / "three.safetensors")
-    told = load_start(five, str(tmp_path / "three.safetensors"), "mobilenetv4_conv_small")
-    assert "three.safetensors" in told
-    assert torch.allclose(five.offset.weight, three.offset.weight, atol=1e-3)
-    assert five.logits.weight.shape[0] == 5
+def test_a_model_of_other_signs_keeps_the_channels_it_knows_by_name(tmp_path):
+    old, new = network(signs=3), network(signs=4, seed=1)
+    fresh = new.logits.weight[1].clone()
+    save_weights(old, ["black_dot", "broken_hair", "tapering_hair"], tmp_path / "old.safetensors")
+    signs = ["tapering_hair", "yellow_dot", "black_dot", "broken_hair"]
+    told = load_start(new, str(tmp_path / "old.safetensors"), "mobilenetv4_conv_small", signs)
+    assert told == "old.safetensors, with new channels for yellow_dot"
+    assert torch.allclose(new.offset.weight, old.offset.weight, atol=1e-3)
+    assert torch.allclose(new.logits.weight[[2, 3, 0]], old.logits.weight, atol=1e-2)
+    assert torch.equal(new.logits.weight[1], fresh)
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
-    save_weights(network(), tmp_path / "w.safetensors")
+    signs = ["a", "b", "c"]
+    save_weights(network(), signs, tmp_path / "w.safetensors")
     with pytest.raises(InputError, match="another backbone"):
-        load_start(network("tf_efficientnet_lite0"), str(tmp_path / "w.safetensors"), "tf_efficientnet_lite0")
+        load_start(network("tf_efficientnet_lite0"), str(tmp_path / "w.safetensors"), "tf_efficientnet_lite0", signs)
     with pytest.raises(InputError, match="no such weights"):
-        load_start(network(), str(tmp_path / "none.safetensors"), "mobilenetv4_conv_small")
-    (tmp_path / "text.safetensors").write_text("hello")
-    with pytest.raises(InputError, match="not a weights file"):
-        load_start(network(), str(tmp_path / "text.safetensors"), "mobilenetv4_conv_small")
-    with pytest.raises(InputError):
-        take_fitting(network(), {})
+        load_start(network(), str(tmp_path / "none.safetensors"), "mobilenetv4_conv_small", signs)
+    for name in ("text.safetensors", "text.ckpt"):
+        (tmp_path / name).write_text("hello")
+        with pytest.raises(InputError, match="not a weights file"):
+            load_start(network(), str(tmp_path / name), "mobilenetv4_conv_small", signs)
+    with pytest.raises(InputError, match="ends in"):
+        save_weights(network(), signs, tmp_path / "w.pt")

@@ -73,13 +73,8 @@ def _fine_tune(console: Console, demo: Path, out: Path, *, smoke: bool) -> Path:
     arguments = ["fit", "--config", str(recipes() / "demo.yaml")]
     arguments += [f"--trainer.default_root_dir={runs}", f"--data.init_args.labels={demo / 'labelled'}"]
     arguments += [f"--data.init_args.cache={out / 'cache'}", *(SMOKE if smoke else ())]
-    _say(
-        console,
-        1,
-        "Fine-tune the starter model on 60 labelled synthetic captures",
-        "train " + " ".join(arguments),
-        runs,
-    )
+    command = " ".join(["train", *arguments])
+    _say(console, 1, "Fine-tune the starter model on 36 labelled synthetic captures", command, result=runs)
     main(arguments)
     return runs / "version_0" / "checkpoints" / "best.ckpt"
 
@@ -88,10 +83,9 @@ def _export(console: Console, checkpoint: Path, model: Path) -> None:
     from trichotrack.cli.check import check
     from trichotrack.cli.train import export_model
 
-    _say(
-        console, 2, "Export it to ONNX, which must give what PyTorch gives", f"export-model {checkpoint} {model}", model
-    )
-    export_model(checkpoint, model, licence="Apache-2.0", notes="Made by quickstart from synthetic captures.")
+    command = f"export-model {checkpoint} {model} --licence Apache-2.0"
+    _say(console, 2, "Export it to ONNX, which must give what PyTorch gives", command, result=model)
+    export_model(checkpoint, model, licence="Apache-2.0")
     _say(console, 3, "Let the file test itself, as it would in a clinic without PyTorch", f"check {model}")
     check(model)
 
@@ -105,7 +99,7 @@ def _evaluate(console: Console, model: Path, demo: Path, out: Path) -> None:
         4,
         "Compare it with labels it has not seen (synthetic, four synthetic people: wide intervals)",
         f"evaluate {model} {labels} --split test --out {folder}",
-        folder,
+        result=folder,
     )
     evaluate(model, labels, split="test", name="demo test captures (synthetic)", out=folder)
 
@@ -116,8 +110,12 @@ def _begin_record(console: Console, demo: Path, record: Path) -> None:
     folder = demo / "patient"
     with (folder / "patient.csv").open(newline="", encoding="utf-8-sig") as file:
         facts = next(csv.DictReader(file))
-    command = f"treatment import {folder / 'treatments.csv'}; trichotrack salt import {folder / 'salt.csv'}"
-    _say(console, 5, f"Begin the record of synthetic patient {PATIENT}: treatments and SALT", command, record)
+    commands = [
+        f"patient add {PATIENT} --synthetic --aa-type {facts['aa_type']} --onset {facts['onset']} --record {record}",
+        f"treatment import {folder / 'treatments.csv'} --record {record}",
+        f"salt import {folder / 'salt.csv'} --record {record}",
+    ]
+    _say(console, 5, f"Begin the record of synthetic patient {PATIENT}: treatments and SALT", *commands, result=record)
     patient.add(
         PATIENT,
         aa_type=facts["aa_type"],
@@ -135,8 +133,13 @@ def _read_visits(console: Console, demo: Path, record: Path, model: Path) -> Non
     from trichotrack.cli.visit import add
 
     visits = sorted(folder for folder in (demo / "patient").iterdir() if folder.is_dir())
-    command = f"visit add {PATIENT} FOLDER --date DAY --pattern {PATTERN} --um-per-px {UM_PER_PX} --model {model}"
-    _say(console, 6, f"Read the patient's {len(visits)} visits, two sites and three fields each", command, record)
+    commands = [
+        f'visit add {PATIENT} {folder} --date {folder.name} --pattern "{PATTERN}" --um-per-px {UM_PER_PX} '
+        f"--model {model} --record {record}"
+        for folder in visits
+    ]
+    title = f"Read the patient's {len(visits)} visits, two sites and three fields each"
+    _say(console, 6, title, *commands, result=record)
     for folder in visits:
         add(PATIENT, folder, folder.name, PATTERN, um_per_px=UM_PER_PX, model=model, record=record, yes=True)
 
@@ -146,21 +149,18 @@ def _follow(console: Console, record: Path, out: Path) -> None:
     from trichotrack.cli.visit import show
 
     path = out / "report.html"
-    _say(
-        console,
-        7,
-        "Say what changed, and write the report",
-        f"visit show {PATIENT}; trichotrack report {PATIENT}",
-        path,
-    )
+    commands = [f"visit show {PATIENT} --record {record}", f"report {PATIENT} --record {record} --out {path}"]
+    _say(console, 7, "Say what changed, and write the report", *commands, result=path)
     show(PATIENT, record=record)
     report(PATIENT, record=record, out=path)
 
 
-def _say(console: Console, step: int, what: str, command: object, result: Path | None = None) -> None:
+def _say(console: Console, step: int, what: str, *commands: str, result: Path | None = None) -> None:
+    """The step, where its result will lie, and the commands that do the same by hand."""
     where = f"  ->  {result}" if result else ""
     console.print(f"\n[bold cyan]{step}/{STEPS}  {what}[/bold cyan]{where}", highlight=False)
-    console.print(f"      trichotrack {command}", style="dim", highlight=False, markup=False)
+    for command in commands:
+        console.print(f"      trichotrack {command}", style="dim", highlight=False, markup=False)
 
 
 def _fresh(out: Path) -> None:

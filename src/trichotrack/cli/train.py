@@ -42,9 +42,10 @@ def export_model(
     from trichotrack.model.task import load_task
     from trichotrack.model.weights import save_weights
 
-    spec = export(checkpoint, out, name=name, licence=licence, notes=notes)
+    task = load_task(checkpoint)[0]
     if weights:
-        save_weights(load_task(checkpoint)[0].network, weights)
+        save_weights(task.network, task.plan.signs, weights)
+    spec = export(checkpoint, out, name=name, licence=licence, notes=notes)
     size = out.stat().st_size / 1e6
     Console().print(
         f"{out} ({size:.1f} MB): {len(spec.signs)} signs at {spec.um_per_px:g} µm per px; it gives what PyTorch gives "

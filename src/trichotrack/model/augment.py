@@ -25,7 +25,7 @@ HALF_PX = 0.5
 
 
 def geometric() -> list[albumentations.BasicTransform]:
-    """Transforms that move points. Constant scale: how wide a hair looks is what tells vellus from terminal."""
+    """Transforms that move points and keep the scale: how wide a hair looks is what tells vellus from terminal."""
     return [
         albumentations.D4(p=1.0),
         albumentations.Affine(
@@ -57,7 +57,7 @@ class Augmenter:
 
     def __call__(self, sample: Sample, rng: np.random.Generator, plan: Plan) -> Sample:
         factor = np.exp(rng.uniform(-1, 1) * np.log1p(self.scale_jitter))
-        cropped = random_crop(rescaled(sample, plan.um_per_px, plan.um_per_px / factor), self.crop_px, rng)
+        cropped = random_crop(_magnified(sample, float(factor), plan.um_per_px), self.crop_px, rng)
         self._pipeline.set_random_seed(int(rng.integers(2**31)))
         return apply(self._pipeline, cropped)
 
@@ -97,6 +97,14 @@ def rescaled(sample: Sample, um_per_px: float, wanted_um_per_px: float) -> Sampl
         sample.levels,
         resample(sample.valid.astype(np.uint8) * 255, wanted) > 127,
     )
+
+
+def _magnified(sample: Sample, factor: float, um_per_px: float) -> Sample:
+    """As if the capture's scale had been told wrongly by that factor: everything in it is larger, widths too."""
+    larger = rescaled(sample, um_per_px, um_per_px / factor)
+    known = larger.structures
+    wider = Structures(known.xy, known.channel, known.tip, known.width_um * factor, known.ignored)
+    return Sample(larger.image, wider, larger.levels, larger.valid)
 
 
 def random_crop(sample: Sample, side_px: int, rng: np.random.Generator) -> Sample:

@@ -33,6 +33,8 @@ class TrainingCLI(LightningCLI):
         parser.add_lightning_class_args(ModelCheckpoint, "last")
         parser.set_defaults(
             {
+                # One process unless asked: figures over several are for those who know their sampler.
+                "trainer.devices": 1,
                 "best.monitor": "val/f1",
                 "best.mode": "max",
                 "best.filename": "best",

@@ -60,7 +60,8 @@ class SignData(LightningDataModule):
     def setup(self, stage: str) -> None:
         labelled = with_parents(read_labels(self.labels))
         self.signs = labelled.signs
-        scales = [row.um_per_px for row in labelled.captures if row.um_per_px] or [self.plan.um_per_px]
+        trained = [row for row in labelled.captures if row.split == "train"]
+        scales = [row.um_per_px for row in trained if row.um_per_px] or [self.plan.um_per_px]
         # Jittered crops were seen at coarser and finer scales too, so the model may read those.
         jitter = 1 + self.scale_jitter
         self.um_per_px_range = (min(scales) / jitter, max(scales) * jitter)
@@ -91,7 +92,8 @@ class SignData(LightningDataModule):
 
 
 class SyntheticData(LightningDataModule):
-    """The procedural scalp, drawn anew for every sample; its validation captures are drawn once, from another seed.
+    """The procedural scalp, drawn anew for every sample; its validation captures come from another seed
+    and are the same each time.
 
     train_captures: how many make an epoch. um_per_px: range from which each capture's own scale is drawn before it
     is brought to the canonical one.

@@ -95,12 +95,31 @@ def _check(labels: LabelSet, plan: Plan, rows: Sequence[CaptureRow], split: str)
         for row in rows
         if row.um_per_px is None
     ]
-    labelled = {label.sign for label in labels.labels if label.level in LEVELS}
     problems += [
-        Problem(str(labels.folder / "labels.csv"), f"sign {name!r} has no exhaustive or partial labels", "")
+        Problem(
+            place,
+            f"the mask of {row.file} is not there",
+            "Check valid_area.",
+            column="valid_area",
+            value=row.valid_area,
+        )
+        for row in rows
+        if row.valid_area and not (labels.folder / row.valid_area).is_file()
+    ]
+    reference = [label for label in labels.labels if label.rater == "" and label.level in LEVELS]
+    labelled, files = {label.sign for label in reference}, {row.file for row in rows}
+    table = str(labels.folder / "labels.csv")
+    problems += [
+        Problem(table, f"sign {name!r} has no exhaustive or partial labels", "Name only labelled signs in the plan.")
         for name in plan.signs
         if name not in labelled
     ]
+    # Training takes partial labels too; figures can only be taken where all structures of a sign are known.
+    levels = set(LEVELS) if split == "train" else {"exhaustive"}
+    useful = any(label.file in files and label.sign in plan.signs and label.level in levels for label in reference)
+    if rows and not useful:
+        needed = " or ".join(sorted(levels))
+        problems.append(Problem(table, f"no capture of split {split!r} has {needed} labels of the plan's signs", ""))
     if problems:
         raise InputError(problems)
 
@@ -133,8 +152,8 @@ class CachedCapture:
         valid = np.ones(image.shape[:2], np.bool_)
         if self.capture.mask is not None:
             with Image.open(self.capture.mask) as mask:
-                valid = resample(np.asarray(mask.convert("L")), size) > 127
-        return Sample(image, known.moved(*points), self.capture.levels, valid)
+                valid = resample(np.uint8(255) * (np.asarray(mask.convert("L")) > 0), size) > 127
+        return Sample(image, known.moved(*points).on(valid), self.capture.levels, valid)
 
 
 def cached(captures: Sequence[LabelledCapture], folder: Path, um_per_px: float) -> list[CachedCapture]:
@@ -205,7 +224,8 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
     """Whole captures for validation, padded on the right and below to the total stride; one is a batch of its own.
 
     Beside the loss's tensors: xy (N, 2) and channel (N,) of the labelled structures, ignored (M, 2), levels (C,),
-    capture and patient (numbers), area_cm2 of valid scalp.
+    valid (H, W), capture and patient (numbers), area_cm2
+    of valid scalp.
     """
 
     def __init__(self, sources: Sequence[Source], plan: Plan, patients: Sequence[str]) -> None:
@@ -226,13 +246,14 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
         known = sample.structures
         return {
             **tensors_of(sample, self.plan),
-            "xy": torch.from_numpy(known.xy),
+            "xy": torch.from_numpy(known.xy.astype(np.float32)),
             "channel": torch.from_numpy(known.channel),
-            "ignored": torch.from_numpy(known.ignored),
+            "ignored": torch.from_numpy(known.ignored.astype(np.float32)),
             "levels": torch.from_numpy(sample.levels),
+            "valid": torch.from_numpy(sample.valid),
             "capture": torch.tensor(index),
             "patient": torch.tensor(self.patients[index]),
-            "area_cm2": torch.tensor(sample.valid.sum() * (self.plan.um_per_px / 1e4) ** 2),
+            "area_cm2": torch.tensor(float(sample.valid.sum()) * (self.plan.um_per_px / 1e4) ** 2),
         }
 
 

@@ -88,6 +88,11 @@ def export(checkpoint: Path, out: Path, *, name: str = "", licence: str = "", no
 def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, notes: str) -> ModelSpec:
     """What the model says of itself, from its checkpoint (see SignTask.on_save_checkpoint)."""
     manifest, plan = kept["manifest"], task.plan
+    if kept["validated_epoch"] != kept["epoch"]:
+        raise InputError(
+            f"this checkpoint is of epoch {kept['epoch'] + 1} but was last validated at epoch "
+            f"{kept['validated_epoch'] + 1}: its thresholds are not its own. Export best.ckpt."
+        )
     signs = tuple(_sign_spec(sign, kept["validated"].get(sign["name"])) for sign in kept["signs"])
     data = manifest["data"]
     measured = [sign["figures"] for sign in kept["validated"].values()]
@@ -220,15 +225,17 @@ def _off_peaks(output: str, ours: NDArray[np.float32], theirs: NDArray[np.float3
 def detections_of(outputs: tuple[NDArray[np.float32], ...], spec: ModelSpec) -> Detections:
     """Outputs of the graph for one image, decoded as the runtime does; canonical px."""
     peaks, offset, shaft = outputs
-    return decode(
+    height, width = (cells * spec.stride for cells in peaks.shape[-2:])
+    found = decode(
         peaks[0],
         offset[0],
         shaft[0],
         stride=spec.stride,
         thresholds=[channel.threshold for channel in spec.signs],
         groups=[channel.sign.group for channel in spec.signs],
-        min_distance_px=spec.min_distance_um / (spec.um_per_px or 1.0),
+        min_distance_px=spec.suppression_px,
     )
+    return Detections(np.clip(found.xy, 0, (width, height)), found.sign, found.score, found.shaft)
 
 
 def _run_torch(graph: Exported, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:

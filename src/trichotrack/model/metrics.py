@@ -62,7 +62,7 @@ class PointFigures(Metric):
             rows = np.full((max(len(here), 1), 8), np.nan)
             rows[:, :5] = capture, patient, sign, len(reference), area_cm2
             rows[: len(here), 5:] = np.stack([sweep.scores, sweep.right, sweep.excused], axis=1)
-            self.rows.append(torch.from_numpy(rows).to(self.device))
+            self.rows.append(torch.from_numpy(rows.astype(np.float32)).to(self.device))
 
     def compute(self) -> Tensor:
         """F1 of each sign (signs,) at its threshold; nan for one nowhere labelled exhaustively."""
@@ -72,9 +72,7 @@ class PointFigures(Metric):
     def validated(self) -> dict[str, Validated]:
         """By sign, at the threshold of its best F1 under its ceiling of false positives per cm²."""
         sweeps = self.sweeps()
-        thresholds = best_thresholds(
-            sweeps, max_fp_per_cm2={s: c for s, c in self.ceilings.items() if any(w.sign == s for w in sweeps)}
-        )
+        thresholds = best_thresholds(sweeps, max_fp_per_cm2=self.ceilings)
         figures = summarise(sweep.at(thresholds[sweep.sign].threshold) for sweep in sweeps)
         return {sign: Validated(thresholds[sign].threshold, figures[sign]) for sign in self.signs if sign in figures}
 
@@ -83,7 +81,7 @@ class PointFigures(Metric):
         rows = self.rows if isinstance(self.rows, list) else [self.rows]
         if not rows:
             return []
-        table = torch.cat(rows).cpu().numpy()
+        table = torch.cat(rows).cpu().numpy().astype(np.float64)
         ordered = table[np.lexsort((table[:, 2], table[:, 0]))]
         starts = np.flatnonzero(np.any(np.diff(ordered[:, [0, 2]], axis=0), axis=1)) + 1
         return [self._sweep(part) for part in np.split(ordered, starts)]

@@ -23,10 +23,10 @@ class Plan:
     """What a training run seeks.
 
     signs: output channels, by name, in order. ignore: signs whose structures are neither right nor wrong; the loss
-    and the figures look away within ignore_radius_um of them. um_per_px: canonical scale. sigma_um: of the Gaussian
-    around a root; a few cells wide. min_distance_um: marks nearer than this are one structure. tolerance_mm: within
-    which a predicted root matches a labelled one. max_false_per_cm2: a threshold of an active sign that gives more
-    false positives than this on validation captures is not chosen.
+    looks away within ignore_radius_um of them, and a mark matched to one is not counted. um_per_px: canonical scale.
+    sigma_um: of the Gaussian around a root; a few cells wide. min_distance_um: marks nearer than this are one
+    structure. tolerance_mm: within which a predicted root matches a labelled one. max_false_per_cm2: a threshold of an
+    active sign that gives more false positives than this on validation captures is not chosen.
     """
 
     signs: Sequence[str] = ("black_dot", "broken_hair", "tapering_hair", "short_vellus_hair", "terminal_hair")
@@ -41,6 +41,11 @@ class Plan:
     def __post_init__(self) -> None:
         if not self.signs:
             raise InputError("a plan needs at least one sign")
+        measures = ("um_per_px", "sigma_um", "min_distance_um", "ignore_radius_um", "tolerance_mm", "max_false_per_cm2")
+        wrong = [f"{name} {getattr(self, name)}" for name in measures if not getattr(self, name) > 0]
+        repeated = sorted({name for name in self.signs if list(self.signs).count(name) > 1})
+        if wrong or repeated:
+            raise InputError(f"a plan's measures are positive and its signs differ: not {', '.join(wrong + repeated)}")
         both = sorted(set(self.signs) & set(self.ignore))
         if both:
             raise InputError(f"{', '.join(both)} cannot be both sought and ignored")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import time
@@ -51,17 +52,20 @@ class RunFolder(Callback):
         rank_zero_info(f"Training on {name}, from {pl_module.start}; results in {folder}")
         if device.type == "cpu" and Path("/proc/driver/nvidia/version").exists() and not torch.cuda.is_available():
             rank_zero_info("This machine has an NVIDIA card that torch cannot use: install a CUDA build of torch.")
-        self._began = time.monotonic()
-        self._first_epoch = trainer.current_epoch
         pl_module.manifest = _manifest(trainer, pl_module)
         _write(folder / "manifest.json", pl_module.manifest)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        # Only now does a resumed training know its epoch.
+        self._began = time.monotonic()
+        self._first_epoch = trainer.current_epoch
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         self._epoch_began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seconds = time.monotonic() - self._epoch_began
-        samples = trainer.num_training_batches * getattr(trainer.datamodule, "batch_size", 1)
+        samples = trainer.num_training_batches * trainer.train_dataloader.batch_size
         pl_module.log("train/samples_per_second", samples / seconds)
         done = trainer.current_epoch + 1
         left = _time_left(trainer, time.monotonic() - self._began, done - self._first_epoch)
@@ -119,6 +123,7 @@ def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
         "data_sha256": data_sha256(getattr(data, "labels", None)),
         "um_per_px": list(data.um_per_px_range),
         "seed": getattr(data, "seed", None),
+        "seed_everything": os.environ.get("PL_GLOBAL_SEED"),
         "resumed_from": str(trainer.ckpt_path) if trainer.ckpt_path else None,
         "start": task.start,
         "plan": dict(task.hparams["plan"]),
@@ -139,6 +144,7 @@ def _commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
 
     try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # else the checkout is that of something else
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""

@@ -35,15 +35,17 @@ class Structures:
     def moved(self, xy: NDArray[np.float64], tip: NDArray[np.float64], ignored: NDArray[np.float64]) -> Structures:
         return Structures(xy, self.channel, tip, self.width_um, ignored)
 
+    def on(self, valid: NDArray[np.bool_]) -> Structures:
+        """Those whose root lies on valid (H, W) scalp; what lies elsewhere is neither taught nor counted."""
+        return self._kept(_true_at(valid, self.xy), _true_at(valid, self.ignored))
+
     def inside(self, size_px: tuple[int, int]) -> Structures:
         """Those whose root lies in an image of (width, height); a tip outside is kept as it is."""
-        within = _within(self.xy, size_px)
+        return self._kept(_within(self.xy, size_px), _within(self.ignored, size_px))
+
+    def _kept(self, which: NDArray[np.bool_], ignored: NDArray[np.bool_]) -> Structures:
         return Structures(
-            self.xy[within],
-            self.channel[within],
-            self.tip[within],
-            self.width_um[within],
-            self.ignored[_within(self.ignored, size_px)],
+            self.xy[which], self.channel[which], self.tip[which], self.width_um[which], self.ignored[ignored]
         )
 
 
@@ -114,6 +116,13 @@ def _shaft(known: Structures, size_px: tuple[int, int], um_per_px: float) -> NDA
         log_length = np.where(seen, np.log(length_px * um_per_px / SHAFT_SCALE_UM), np.nan)
         log_width = np.where(known.width_um > 0, np.log(known.width_um / SHAFT_SCALE_UM), np.nan)
     return np.concatenate([direction, log_length[:, None], log_width], axis=1)
+
+
+def _true_at(mask: NDArray[np.bool_], points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    height, width = mask.shape
+    x = np.clip(points[:, 0].astype(np.int64), 0, width - 1)
+    y = np.clip(points[:, 1].astype(np.int64), 0, height - 1)
+    return mask[y, x]
 
 
 def _within(points: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.bool_]:

@@ -55,11 +55,12 @@ class SignTask(LightningModule):
         )
         self.network = SignNetwork(len(self.plan.signs), backbone, width)
         self.signs = self.plan.channels()
-        self.start = load_start(self.network, start, backbone)
+        self.start = load_start(self.network, start, backbone, self.plan.signs)
         self.points = PointFigures(
             self.plan.signs, self.plan.tolerance_px, dict.fromkeys(ACTIVE_SIGNS, self.plan.max_false_per_cm2)
         )
         self.validated: dict[str, Validated] = {}
+        self.validated_epoch = -1
         self.manifest: dict[str, Any] = {}
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
@@ -86,14 +87,18 @@ class SignTask(LightningModule):
         self.log("val/loss", losses.total(heads, batch)["loss"], on_epoch=True, batch_size=1, sync_dist=True)
         empty = np.full((len(batch["xy"][0]), 2), np.nan)
         known = Structures(
-            batch["xy"][0].cpu().numpy(),
+            batch["xy"][0].cpu().numpy().astype(np.float64),
             batch["channel"][0].cpu().numpy(),
             tip=empty,
             width_um=empty,
-            ignored=batch["ignored"][0].cpu().numpy(),
+            ignored=batch["ignored"][0].cpu().numpy().astype(np.float64),
         )
+        found = self.decoded(heads)[0]
+        height, width = batch["valid"].shape[-2:]
+        column, row = np.clip(found.xy.astype(np.int64), 0, (width - 1, height - 1)).T
         self.points.update(
-            self.decoded(heads)[0],
+            # As in the runtime, what is found in padding or off the valid scalp is not counted.
+            found.take(batch["valid"][0].cpu().numpy()[row, column]),
             known,
             (batch["levels"][0] == EXHAUSTIVE).cpu().numpy(),
             capture=int(batch["capture"]),
@@ -102,13 +107,15 @@ class SignTask(LightningModule):
         )
 
     def on_validation_epoch_end(self) -> None:
+        stage = "test" if self.trainer.testing else "val"
         self.validated = self.points.validated()
+        self.validated_epoch = self.current_epoch
         self.points.reset()
         for name, sign in self.validated.items():
             measured = {key: getattr(sign.figures, key).value for key in ("f1", "count_mae", "bias")}
             measured["threshold"] = sign.threshold
-            self.log_dict({f"val/{key}/{name}": value for key, value in measured.items() if value is not None})
-        self.log("val/f1", mean_f1(self.validated), prog_bar=True)
+            self.log_dict({f"{stage}/{key}/{name}": value for key, value in measured.items() if value is not None})
+        self.log(f"{stage}/f1", mean_f1(self.validated), prog_bar=True)
 
     def test_step(self, batch: Mapping[str, Tensor], index: int) -> None:
         self.validation_step(batch, index)
@@ -120,6 +127,7 @@ class SignTask(LightningModule):
         """Beside the weights: the signs as the labels define them, the last validation's figures, the manifest."""
         checkpoint["signs"] = [_lists(asdict(sign)) for sign in self.signs]
         checkpoint["validated"] = {name: asdict(sign) for name, sign in self.validated.items()}
+        checkpoint["validated_epoch"] = self.validated_epoch
         checkpoint["manifest"] = self.manifest
 
     def decoded(self, heads: Mapping[str, Tensor]) -> list[Detections]:
@@ -186,11 +194,15 @@ def peak_scores(logits: Tensor) -> Tensor:
     return logits.sigmoid() * peak
 
 
+KEPT = ("signs", "validated", "validated_epoch", "manifest")
+"""What SignTask.on_save_checkpoint puts beside the weights."""
+
+
 def load_task(checkpoint: Path) -> tuple[SignTask, dict[str, Any]]:
     """A task from its checkpoint, and the checkpoint itself; nothing in the file is executed."""
     try:
         raw = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        kept = raw["hyper_parameters"]
+        kept = {**raw["hyper_parameters"], **{key: raw[key] for key in KEPT}}
         task = SignTask(Plan(**kept["plan"]), backbone=kept["backbone"], width=kept["width"], start="scratch")
         task.load_state_dict(raw["state_dict"])
     except FileNotFoundError:

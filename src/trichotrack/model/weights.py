@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from trichotrack.problems import InputError
@@ -15,11 +17,15 @@ from trichotrack.problems import InputError
 STARTER = Path(__file__).parent / "starter.safetensors"
 """Weights taught on synthetic scalps; made by configs/starter.yaml."""
 
+CHANNELS = ("logits.weight", "logits.bias")
+"""Tensors with a row for each sign."""
 
-def load_start(network: nn.Module, start: str, backbone: str) -> str:
+
+def load_start(network: nn.Module, start: str, backbone: str, signs: Sequence[str]) -> str:
     """Fill the network's weights in place; returns a sentence on what it started from.
 
-    A file's heads are taken where their shapes fit, so another set of signs keeps all but the sign channels.
+    signs: the network's channels. From a file, a sign's own channel is taken by name wherever it stood there; a sign
+    that the file does not know starts untrained.
     """
     if start == "scratch":
         return "random weights"
@@ -27,40 +33,59 @@ def load_start(network: nn.Module, start: str, backbone: str) -> str:
         _imagenet(network, backbone)
         return f"ImageNet weights of {backbone}"
     path = STARTER if start == "starter" else Path(start)
-    kept = take_fitting(network, _read(path))
-    return f"{path.name} ({kept} of {len(network.state_dict())} tensors)"
+    weights, known = _read(path)
+    take_fitting(network, weights, {sign: known.index(sign) for sign in signs if sign in known}, signs)
+    fresh = [sign for sign in signs if sign not in known]
+    return path.name + (f", with new channels for {', '.join(fresh)}" if fresh else "")
 
 
-def take_fitting(network: nn.Module, weights: dict[str, Tensor]) -> int:
-    """Copy the tensors whose name and shape fit; returns how many. Raises InputError where hardly any do."""
+def take_fitting(
+    network: nn.Module, weights: Mapping[str, Tensor], channel_of: Mapping[str, int], signs: Sequence[str]
+) -> None:
+    """Copy the tensors whose name and shape fit, and the sign channels by name (channel_of: where each stands).
+
+    Raises InputError where hardly any tensor fits.
+    """
     own = network.state_dict()
-    fitting = {name: w for name, w in weights.items() if name in own and own[name].shape == w.shape}
+    fitting = {
+        name: w for name, w in weights.items() if name in own and own[name].shape == w.shape and name not in CHANNELS
+    }
     if len(fitting) < len(own) // 2:
         raise InputError(
             f"only {len(fitting)} of {len(own)} tensors fit this network; the file is of another backbone or width."
         )
+    for name in CHANNELS:
+        channels = own[name].clone()
+        for i, sign in enumerate(signs):
+            if sign in channel_of:
+                channels[i] = weights[name][channel_of[sign]]
+        fitting[name] = channels
     network.load_state_dict(fitting, strict=False)
-    return len(fitting)
 
 
-def save_weights(network: nn.Module, path: Path) -> None:
+def save_weights(network: nn.Module, signs: Sequence[str], path: Path) -> None:
     """The network's weights in half precision as safetensors: half the size, and nothing in it can run."""
     if path.suffix != ".safetensors":
         raise InputError(f"{path}: a weights file's name ends in .safetensors.")
     tensors = {name: w.half() if w.is_floating_point() else w for name, w in network.state_dict().items()}
-    save_file({name: w.contiguous() for name, w in tensors.items()}, path)
+    save_file({name: w.contiguous() for name, w in tensors.items()}, path, metadata={"signs": json.dumps(list(signs))})
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """Tensors of a network by name, and its signs in the order of its channels."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such weights file; give `imagenet`, `starter`, `scratch` or a file.")
     try:
         if path.suffix == ".safetensors":
-            return {name: w.float() if w.is_floating_point() else w for name, w in load_file(path).items()}
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except (SafetensorError, RuntimeError, KeyError, ValueError, EOFError) as error:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+                signs = json.loads(file.metadata()["signs"])
+            return {name: w.float() if w.is_floating_point() else w for name, w in tensors.items()}, signs
+        raw = torch.load(path, map_location="cpu", weights_only=True)
+        state, signs = raw["state_dict"], list(raw["hyper_parameters"]["plan"]["signs"])
+    except Exception as error:  # noqa: BLE001 (a foreign file may fail anywhere)
         raise InputError(f"{path}: not a weights file ({error}).") from None
-    return {name.removeprefix("network."): w for name, w in state.items() if name.startswith("network.")}
+    return {name.removeprefix("network."): w for name, w in state.items() if name.startswith("network.")}, signs
 
 
 def _imagenet(network: nn.Module, backbone: str) -> None:
