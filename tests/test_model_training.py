@@ -83,6 +83,9 @@ def test_a_run_leaves_manifest_curves_pictures_logs_and_checkpoints(tmp_path, fo
     assert manifest["validation_captures"] == 2
     assert len(manifest["data_sha256"]) == 64
     assert manifest["versions"]["torch"] == torch.__version__
+    _, kept = load_task(run / "checkpoints" / "best.ckpt")
+    assert kept["validated_epoch"] == kept["epoch"]
+    assert set(kept["validated"]) == set(Plan().signs)
 
 
 def test_a_killed_training_that_goes_on_equals_one_never_killed(tmp_path, folder):

@@ -121,7 +121,9 @@ def draw_worst(
         earlier.unlink()
     written = []
     for rank, comparison in enumerate(evaluation.worst(limit), 1):
-        shown = {name: signs[name] for name in evaluation.signs if name in signs}
+        # A sign marked as its children would stand in the legend with none.
+        parents = {signs[name].parent for name in evaluation.signs if name in signs}
+        shown = {name: signs[name] for name in evaluation.signs if name in signs and name not in parents}
         pixels = read_capture(images / comparison.file).pixels
         picture = compare(pixels, comparison.labelled, comparison.predicted, shown, _caption(evaluation, comparison))
         path = folder / f"{rank:02d}_{Path(comparison.file).stem}.jpg"

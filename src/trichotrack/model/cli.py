@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -60,6 +61,8 @@ def main(args: list[str] | None = None) -> TrainingCLI:
     Raises InputError for labels, weights or plans that cannot be used.
     """
     torch.set_float32_matmul_precision("high")
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")
     return TrainingCLI(
         SignTask,
         LightningDataModule,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -126,7 +127,9 @@ class SignTask(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Beside the weights: the signs as the labels define them, the last validation's figures, the manifest."""
         checkpoint["signs"] = [_lists(asdict(sign)) for sign in self.signs]
-        checkpoint["validated"] = {name: asdict(sign) for name, sign in self.validated.items()}
+        # Through JSON: a NumPy number would keep the checkpoint from being loaded without running code.
+        validated = {name: asdict(sign) for name, sign in self.validated.items()}
+        checkpoint["validated"] = json.loads(json.dumps(validated, default=float))
         checkpoint["validated_epoch"] = self.validated_epoch
         checkpoint["manifest"] = self.manifest
 
