@@ -24,7 +24,7 @@ def checkpoint(tmp_path_factory):
     torch.nn.init.normal_(task.network.logits.weight, std=2.0)
     torch.nn.init.constant_(task.network.logits.bias, -1.0)
     task.manifest = {
-        "data": "random weights", "train_captures": 0, "start": "scratch", "um_per_px": [3.0, 8.0],
+        "data": "random weights", "train_captures": 0, "start": "scratch", "um_per_px": [3.0, 8.0], "measures": ["tip"],
         "data_sha256": "0" * 64, "commit": "",
     }  # fmt: skip
     kept = {"state_dict": task.state_dict(), "hyper_parameters": dict(task.hparams), "epoch": 0}
@@ -60,6 +60,10 @@ def test_the_file_carries_spec_selftest_and_nothing_of_this_machine(model):
     assert counter.spec.sign_names == Plan().signs
     assert counter.spec.validated_on_people is None
     assert counter.spec.training_um_per_px == (3.0, 8.0)
+    drawn = render_capture(capture_rng(6, 0, 0), size_px=(320, 256), um_per_px=6.0)
+    marks = [mark for mark in counter.read(drawn.image, um_per_px=6.0).objects if mark.sign != "black_dot"]
+    assert marks
+    assert all(mark.tip_x is not None and mark.root_width_um is None for mark in marks)
     raw = onnx.load(model)
     assert {item.key for item in raw.metadata_props} == {"trichotrack", "trichotrack.selftest"}
     text = model.read_bytes()

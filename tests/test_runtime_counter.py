@@ -332,3 +332,28 @@ def test_no_starter_model_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch,
         Counter.bundled()
     build_tiny_model(tmp_path / "starter.onnx")
     assert Counter.bundled().spec.name == "tiny"
+
+
+@pytest.mark.parametrize(("recall", "error", "refused"), [(0.04, 0.02, True), (0.4, 0.08, False), (0.9, 0.0, False)])
+def test_a_sign_that_the_model_surely_misses_by_half_is_refused_not_counted(tmp_path, recall, error, refused):
+    spec = tiny_spec()
+    missed = dataclasses.replace(spec.signs[1], recall=recall, recall_se=error)
+    counter = Counter(build_tiny_model(tmp_path / "m.onnx", tiny_spec(signs=(spec.signs[0], missed))))
+    reading = counter.read(scalp(320, 256, POINTS), um_per_px=6.0)
+    assert reading.signs["black_dot"].status == "counted"
+    broken = reading.signs["broken_hair"]
+    assert (broken.status == "refused") is refused
+    if refused:
+        assert broken.reason == "the model found only 4% of the broken hairs of its validation captures"
+        assert broken.count is None
+        assert not len(found(reading, "broken_hair"))
+
+
+@pytest.mark.parametrize("measures", [(), ("tip",), ("width",), ("tip", "width")])
+def test_a_reading_tells_only_what_the_training_labels_told(tmp_path, measures):
+    spec = tiny_spec(outputs=("peaks", "offset", "shaft"), measures=measures)
+    reading = Counter(build_tiny_model(tmp_path / "m.onnx", spec)).read(scalp(320, 256, POINTS), um_per_px=6.0)
+    hairs = [mark for mark in reading.objects if mark.sign == "broken_hair"]
+    assert hairs
+    assert all((mark.tip_x is not None) == ("tip" in measures) for mark in hairs)
+    assert all((mark.root_width_um is not None) == ("width" in measures) for mark in hairs)

@@ -83,9 +83,9 @@ def _export(console: Console, checkpoint: Path, model: Path) -> None:
     from trichotrack.cli.check import check
     from trichotrack.cli.train import export_model
 
-    command = f"export-model {checkpoint} {model} --licence Apache-2.0"
+    command = f"export-model {checkpoint} {model} --name quickstart --licence Apache-2.0"
     _say(console, 2, "Export it to ONNX, which must give what PyTorch gives", command, result=model)
-    export_model(checkpoint, model, licence="Apache-2.0")
+    export_model(checkpoint, model, name="quickstart", licence="Apache-2.0")
     _say(console, 3, "Let the file test itself, as it would in a clinic without PyTorch", f"check {model}")
     check(model)
 

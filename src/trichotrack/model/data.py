@@ -13,10 +13,19 @@ from torch.utils.data import DataLoader
 from trichotrack.labels.derive import with_parents
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import LabelSet
-from trichotrack.model.datasets import EpochShuffle, Source, TrainingSet, WholeCaptures, cached, labelled_captures
+from trichotrack.model.datasets import (
+    EpochShuffle,
+    Source,
+    TrainingSet,
+    WholeCaptures,
+    cached,
+    labelled_captures,
+    measured_in,
+)
 from trichotrack.model.drawn import DrawnCapture
 from trichotrack.model.plan import Plan
 from trichotrack.problems import InputError
+from trichotrack.runtime.spec import MEASURES
 from trichotrack.signs import Sign
 
 
@@ -52,6 +61,7 @@ class SignData(LightningDataModule):
         self.cache = Path(cache) if cache else self.labels / ".cache"
         self.limit_train = limit_train
         self.um_per_px_range = (self.plan.um_per_px, self.plan.um_per_px)
+        self.measures: tuple[str, ...] = ()
         self.signs: Mapping[str, Sign] = {}
         self.train: TrainingSet | None = None
         self.val: WholeCaptures | None = None
@@ -66,6 +76,7 @@ class SignData(LightningDataModule):
         jitter = 1 + self.scale_jitter
         self.um_per_px_range = (min(scales) / jitter, max(scales) * jitter)
         if stage == "fit":
+            self.measures = measured_in(labelled_captures(labelled, self.plan, "train"))
             sources = cached(labelled_captures(labelled, self.plan, "train"), self.cache, self.plan.um_per_px)
             self.train = self._training(sources[: self.limit_train])
         if stage in ("fit", "validate"):
@@ -100,6 +111,7 @@ class SyntheticData(LightningDataModule):
     """
 
     name = "synthetic scalps"
+    measures = MEASURES
 
     def __init__(
         self,

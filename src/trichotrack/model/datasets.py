@@ -23,6 +23,7 @@ from trichotrack.model.augment import Augmenter, crop
 from trichotrack.model.plan import TOTAL_STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, PARTIAL, UNKNOWN, Sample, Structures, known_pairs, tensors_of
 from trichotrack.problems import InputError, Problem
+from trichotrack.runtime.spec import MEASURES
 
 VALIDATION_SEED = 2**31 - 1
 """Apart from any training seed, so that no validation scalp is ever trained on."""
@@ -122,6 +123,15 @@ def _check(labels: LabelSet, plan: Plan, rows: Sequence[CaptureRow], split: str)
         problems.append(Problem(table, f"no capture of split {split!r} has {needed} labels of the plan's signs", ""))
     if problems:
         raise InputError(problems)
+
+
+def measured_in(captures: Sequence[LabelledCapture]) -> tuple[str, ...]:
+    """Which of runtime.spec.MEASURES any label tells: tips, widths."""
+    tip, width = (
+        any(np.isfinite(getattr(capture.structures, name)).any() for capture in captures)
+        for name in ("tip", "width_um")
+    )
+    return tuple(name for name, known in zip(MEASURES, (tip, width), strict=True) if known)
 
 
 def _structures(objects: Sequence[ObjectRow], channel: Mapping[str, int], ignored: set[str]) -> Structures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 import warnings
 from importlib import metadata
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from trichotrack.detect.decode import decode
 from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.points import DEFAULT_THRESHOLD
-from trichotrack.model.network import halo_px, normalise
+from trichotrack.model.network import SHAFT_SCALE_UM, halo_px, normalise
 from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE
 from trichotrack.model.task import SignTask, load_task, peak_scores
 from trichotrack.problems import InputError
@@ -58,7 +59,10 @@ class Exported(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         heads = self.network(normalise(image))
-        return peak_scores(heads["logits"]), heads["offset"], heads["shaft"]
+        direction, logs = heads["shaft"].split((2, 3), dim=1)
+        # The network reckons in units of SHAFT_SCALE_UM; what leaves the graph is the logarithm of µm.
+        shaft = torch.cat([direction, logs + math.log(SHAFT_SCALE_UM)], dim=1)
+        return peak_scores(heads["logits"]), heads["offset"], shaft
 
 
 def export(checkpoint: Path, out: Path, *, name: str = "", licence: str = "", notes: str = "") -> ModelSpec:
@@ -111,6 +115,7 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         trained_on=f"{data}: {manifest['train_captures']} captures; started from {manifest['start']}",
         validated_on=f"{data}: {captures} captures of {people} patients, kept out of training" if captures else "",
         vellus_cutoff_um=VELLUS_CUTOFF_UM,
+        measures=tuple(manifest["measures"]),
         training_um_per_px=(manifest["um_per_px"][0], manifest["um_per_px"][1]),
         data_sha256=manifest["data_sha256"],
         code_version=f"{metadata.version('trichotrack')} ({manifest['commit'] or 'no commit'})",

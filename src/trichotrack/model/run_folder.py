@@ -122,6 +122,7 @@ def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
         "data": getattr(data, "name", ""),
         "data_sha256": data_sha256(getattr(data, "labels", None)),
         "um_per_px": list(data.um_per_px_range),
+        "measures": list(data.measures),
         "seed": getattr(data, "seed", None),
         "seed_everything": os.environ.get("PL_GLOBAL_SEED"),
         "resumed_from": str(trainer.ckpt_path) if trainer.ckpt_path else None,

@@ -178,11 +178,11 @@ class Counter:
     def _refusal(self, channel: SignSpec, scale: Scale | None, preparation: str) -> str | None:
         prepared = refused_by_preparation(channel.sign, preparation)
         if prepared or scale is None:
-            return prepared
+            return prepared or channel.missed
         trained = self.spec.training_um_per_px
         if trained and not trained[0] / RANGE_SLACK <= scale.um_per_px <= trained[1] * RANGE_SLACK:
             return f"{scale.um_per_px:.3g} µm per px; the model was trained for {trained[0]:.3g} to {trained[1]:.3g}"
-        return channel.sign.too_coarse(scale.um_per_px)
+        return channel.sign.too_coarse(scale.um_per_px) or channel.missed
 
     def _canonical_size(self, capture: Capture, scale: Scale | None) -> tuple[int, int]:
         size = (capture.width, capture.height)
@@ -211,16 +211,17 @@ class Counter:
                 continue
             sign = self.spec.signs[found.sign[i]].sign
             shaft = has_shaft and not {sign.name, sign.parent} & DOTS
+            tip, width = shaft and "tip" in self.spec.measures, shaft and "width" in self.spec.measures
             objects.append(
                 MarkedObject(
                     id=str(len(objects) + 1),
                     sign=sign.name,
                     x=round(float(points[i, 0]), 2),
                     y=round(float(points[i, 1]), 2),
-                    tip_x=round(float(tips[i, 0]), 2) if shaft else None,
-                    tip_y=round(float(tips[i, 1]), 2) if shaft else None,
-                    root_width_um=round(float(widths[i, 0]), 1) if shaft else None,
-                    tip_width_um=round(float(widths[i, 1]), 1) if shaft else None,
+                    tip_x=round(float(tips[i, 0]), 2) if tip else None,
+                    tip_y=round(float(tips[i, 1]), 2) if tip else None,
+                    root_width_um=round(float(widths[i, 0]), 1) if width else None,
+                    tip_width_um=round(float(widths[i, 1]), 1) if width else None,
                     score=round(float(found.score[i]), 4),
                 )
             )

@@ -14,6 +14,13 @@ from trichotrack.problems import InputError
 from trichotrack.signs import Sign
 
 SPEC_VERSION = 1
+
+MEASURES = ("tip", "width")
+"""What a `shaft` output may be trained to tell of a hair; a reading has only what the training labels had."""
+
+MIN_RECALL = 0.5
+"""A sign of which the model surely misses more than this share is refused: such counts mislead."""
+
 METADATA_KEY = "trichotrack"
 INTENDED_USE = (
     "Research and monitoring of alopecia areata signs in scalp dermoscopy. Not a medical device: it does not diagnose "
@@ -46,6 +53,16 @@ class SignSpec:
             faults.append(f"{self.false_positives_per_cm2} false positives per cm² of {self.sign.name}")
         return faults
 
+    @property
+    def missed(self) -> str | None:
+        """Why this channel's counts mislead, where validation showed that more than half are missed; else None.
+
+        Shown: recall lies two standard errors below a half, so that a small validation set refuses nothing by chance.
+        """
+        if self.recall is None or self.recall + 2 * (self.recall_se or 0.0) >= MIN_RECALL:
+            return None
+        return f"the model found only {self.recall:.0%} of the {self.sign.plural} of its validation captures"
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -55,8 +72,9 @@ class ModelSpec:
     cell in canonical px. total_stride: H and W are multiples of it. halo_px: context a tile needs on each side, a
     multiple of total_stride. min_distance_um: two marks nearer than this are one structure (a model trained without
     scales has min_distance_px instead, canonical px). outputs: heads in the graph, `peaks` first.
-    training_um_per_px: range of the scales of the captures it was trained for. validated_on_people: name of the
-    reviewed clinical data it was validated on, None when none: then no verdict may rest on unreviewed readings.
+    training_um_per_px: range of the scales of the captures it was trained for. measures: which of MEASURES the shaft
+    output was trained to tell. validated_on_people: name of the reviewed clinical data it was validated on, None when
+    none: then no verdict may rest on unreviewed readings.
     """
 
     name: str
@@ -74,6 +92,7 @@ class ModelSpec:
     long_side_px: int | None = None
     min_distance_px: float | None = None
     vellus_cutoff_um: float = 30.0
+    measures: tuple[str, ...] = MEASURES
     training_um_per_px: tuple[float, float] | None = None
     data_sha256: str = ""
     code_version: str = ""
@@ -117,6 +136,7 @@ class ModelSpec:
         try:
             raw["signs"] = tuple(SignSpec(**{**channel, "sign": _sign(channel["sign"])}) for channel in raw["signs"])
             raw["outputs"] = tuple(raw["outputs"])
+            raw["measures"] = tuple(raw.get("measures", MEASURES))
             if raw.get("training_um_per_px"):
                 raw["training_um_per_px"] = tuple(raw["training_um_per_px"])
             spec = cls(**raw)
