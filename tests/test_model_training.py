@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_a_run_leaves_manifest_curves_pictures_logs_and_checkpoints(tmp_path, fo
     assert manifest["train_captures"] == 2
     assert manifest["validation_captures"] == 2
     assert len(manifest["data_sha256"]) == 64
-    assert manifest["versions"]["torch"] == torch.__version__
+    assert manifest["versions"]["torch"] == metadata.version("torch")
     _, kept = load_task(run / "checkpoints" / "best.ckpt")
     assert kept["validated_epoch"] == kept["epoch"]
     assert set(kept["validated"]) == set(Plan().signs)

@@ -165,6 +165,7 @@ def _add_metadata(path: Path, spec: ModelSpec, graph: Exported) -> None:
     model.doc_string = spec.intended_use
     model.producer_name = "trichotrack"
     # Node-by-node traces of this machine's source files; of no use to anyone who runs the model.
+    del model.graph.metadata_props[:]
     for node in model.graph.node:
         node.doc_string = ""
         del node.metadata_props[:]
