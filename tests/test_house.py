@@ -62,7 +62,7 @@ def test_source_raises_errors_and_never_asserts():
 
 def test_no_file_names_a_package_registry():
     # Where packages come from is the business of whoever installs. Written so as not to match itself.
-    names = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "debian" + ".org", "download.pytorch" + ".org"]
+    names = ["pypi" + ".org", "python" + "hosted.org", "npmjs" + ".org", "debian" + ".org", "download.pytorch" + ".org"]
     found = [f"{path.relative_to(ROOT)}: {name}" for path, text in texts() for name in names if name in text]
     assert not found
 
