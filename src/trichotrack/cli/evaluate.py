@@ -48,7 +48,7 @@ def evaluate(
     A sign that is not exhaustively labelled in a capture is passed over there: unlabelled is not zero. Exit status 3
     where some captures could not be read.
 
-    Example: trichotrack evaluate model.onnx data/demo --split test --out evaluation
+    Example: trichotrack evaluate model.onnx data/demo/labelled --split test --out evaluation
     """
     from rich.console import Console
 

@@ -34,7 +34,7 @@ def quickstart(
     ),
     smoke: Annotated[bool, typer.Option("--smoke", help="Two steps of training only: a check, not a model.")] = False,
 ) -> None:
-    """Do the whole job on synthetic scalps in about five minutes: fine-tune, export, test, follow a patient, report.
+    """Do the whole job on synthetic scalps in a few minutes: fine-tune, export, test, follow a patient, report.
 
     Example: trichotrack quickstart --out quickstart
     """
