@@ -54,7 +54,7 @@ def add(
     Every name that does not fit is told before anything is written. Exit status: 0 all added (or there already),
     2 nothing was, 3 some captures were left out or could not be read.
 
-    Example: trichotrack visit add P001 captures --date 2026-03-04 --pattern '{site}_{field}_{n}' --um-per-px 2.82
+    Example: trichotrack visit add P001 captures --date 2026-03-04 --pattern "{site}_{field}_{n}" --um-per-px 2.82
     """
     from trichotrack.runtime.counter import Counter
     from trichotrack.visits.dates import full_date
