@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trichotrack.synth.priors import CameraPriors
+from trichotrack.synth.priors import CameraPriors, Range
 from trichotrack.synth.scalp import Floats, log_within, within
 from trichotrack.synth.skin import Relief
 from trichotrack.synth.view import Image, View, blurred, enlarged
@@ -70,7 +70,7 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
         haze_colour=_haze_colour(rng),
         glint=within(rng, priors.glint),
         glint_share=float(rng.uniform(0.8, 1.7)),
-        defocus_um=within(rng, priors.defocus_um) * float(rng.random() ** 0.5),
+        defocus_um=_skewed(rng, priors.defocus_um),
         depth_um=within(rng, priors.depth_defocus_um),
         tilt=rng.uniform(-0.5, 0.5, 2),
         optics_px=within(rng, priors.optics_px),
@@ -86,6 +86,11 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
         blobs=_draw_blobs(rng, priors),
         seed=int(rng.integers(2**31)),
     )
+
+
+def _skewed(rng: np.random.Generator, limits: Range) -> float:
+    """Within limits, more often near the lower one."""
+    return limits[0] + (limits[1] - limits[0]) * float(rng.random() * rng.random() ** 0.5)
 
 
 def _haze_colour(rng: np.random.Generator) -> Floats:

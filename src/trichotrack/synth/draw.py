@@ -23,6 +23,7 @@ from trichotrack.synth.scalp import (
     triple,
     within,
 )
+from trichotrack.synth.tone import draw_hair_colour, draw_skin
 
 
 @dataclass(frozen=True)
@@ -119,39 +120,6 @@ def grown(ground: Ground, signs: Sequence[str], rng: np.random.Generator) -> Sca
     return Scalp(
         ground.radius_um, skin, tuple(structures), (*marks, *ground.marks), ground.vessels, ground.person.clipped
     )
-
-
-def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
-    melanin = within(rng, priors.melanin) ** 2
-    redness = within(rng, priors.erythema)
-    stops = np.array([[0.74, 0.69, 0.63], [0.66, 0.58, 0.50], [0.51, 0.41, 0.33], [0.31, 0.24, 0.19]])
-    place = melanin * (len(stops) - 1)
-    low = min(int(place), len(stops) - 2)
-    base = stops[low] + (stops[low + 1] - stops[low]) * (place - low)
-    base = base * np.array([1.0, 1.0 - 0.28 * redness, 1.0 - 0.24 * redness]) * rng.normal(1, 0.025, 3)
-    return Skin(
-        colour=triple(base),
-        melanin=melanin,
-        furrow_um=log_within(rng, priors.furrow_um),
-        furrow_depth=within(rng, priors.furrow_depth),
-        furrow_stretch=float(rng.uniform(1.0, 2.6)),
-        furrow_angle=float(rng.uniform(0, np.pi)),
-        mottle=float(rng.uniform(0.3, 1.0)),
-        grain=float(rng.uniform(0.0, 1.0)),
-        seed=int(rng.integers(2**31)),
-    )
-
-
-def draw_hair_colour(rng: np.random.Generator, priors: SkinPriors, skin: Skin) -> Colour:
-    palette = np.array(
-        [[0.05, 0.05, 0.06], [0.13, 0.09, 0.06], [0.26, 0.17, 0.10], [0.48, 0.34, 0.20], [0.62, 0.61, 0.60]]
-    )
-    chances = np.array(priors.hair_melanin)
-    # Light hair hardly ever grows on dark skin, but for grey.
-    chances = chances * np.array([1.0, 1.0, 1.0 - 0.7 * skin.melanin, max(0.0, 1.0 - 2.0 * skin.melanin), 1.0])
-    kind = int(rng.choice(len(palette), p=chances / chances.sum()))
-    colour = palette[kind] * rng.uniform(0.8, 1.25) + rng.normal(0, 0.012, 3)
-    return apart(np.clip(colour, 0.02, 0.95), skin, 0.13)
 
 
 def unit_centres(rng: np.random.Generator, radius_um: float, units_per_cm2: float) -> Floats:

@@ -6,7 +6,9 @@ density here is assumed: wide enough to train on, and no statement about patient
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 Range = tuple[float, float]
 
@@ -63,14 +65,14 @@ class ScalpPriors:
 
 @dataclass(frozen=True)
 class SkinPriors:
-    """What the scalp looks like."""
+    """What the scalp looks like. What `HELD_OUT` names lies outside these defaults."""
 
-    melanin: Range = (0.0, 1.0)
-    """From light to dark skin, squared so that dark is rarer. Assumed."""
-    erythema: Range = (0.0, 0.3)
+    melanin: Range = (0.0, 0.9)
+    """Rank from light (0) to dark (1) skin; squared, so that dark is rarer. Assumed. The darkest tenth is held out."""
+    erythema: Range = (0.0, 0.45)
     """Redness. Assumed."""
-    hair_melanin: tuple[float, ...] = (0.42, 0.26, 0.16, 0.08, 0.08)
-    """Chance of black, dark brown, brown, light (blond or red) and grey hair. Assumed."""
+    hair_melanin: tuple[float, ...] = (0.42, 0.26, 0.16, 0.08, 0.08, 0.0)
+    """Chance of black, dark brown, brown, blond, grey and red hair. Assumed. Red is held out."""
     grey_share: Range = (0.0, 0.5)
     """Share of grey hairs among the others, in one of four people. Assumed."""
     subsurface_um: Range = (120.0, 520.0)
@@ -82,52 +84,89 @@ class SkinPriors:
     empty_opening_chance: float = 0.55
     """Chance that an empty follicle shows an opening at all. Assumed."""
     yellow_dot_chance: Range = (0.0, 0.3)
-    """Chance that an opening is filled: a yellow dot of 0.3 to 0.5 mm (unverified). Drawn, not labelled."""
-    freckles_per_cm2: Range = (0.0, 60.0)
+    """Chance that an opening is filled: a yellow dot of 0.3 to 0.5 mm (unverified)."""
+    freckles_per_cm2: Range = (0.0, 40.0)
     """Brown spots of 40 to 250 µm, look-alikes of black dots. Two in five captures have any."""
     dirt_per_cm2: Range = (0.0, 35.0)
     """Dark or blue specks of 8 to 45 µm outside openings, look-alikes of black dots. Half of captures have any."""
     vessels_per_cm2: Range = (0.0, 70.0)
     """Thin red lines. Assumed."""
     flakes_per_cm2: Range = (0.0, 90.0)
-    """Scale: whitish plates of 40 to 400 µm. Half of captures have any."""
+    """Scale: whitish plates of 40 to 250 µm, never over a root. Two in five people have any. Assumed."""
+    cuff: Range = (0.0, 0.9)
+    """Share of follicles with a pale ring of scale at the opening. Two in five people have any. Assumed."""
+    sweat_per_cm2: Range = (40.0, 260.0)
+    """Openings of sweat glands, pale dots of 30 to 70 µm. Half of people show any. Assumed."""
+    network: Range = (0.2, 1.0)
+    """Contrast of the pigment network, of what the renderer can draw; half of people, plainer on dark skin. Assumed."""
+
+
+@dataclass(frozen=True)
+class OverlayPriors:
+    """What a device draws over its picture. The chances are assumed; the kinds are those of real captures."""
+
+    overlay_chance: float = 0.36
+    """Chance that a capture has any of what follows."""
+    circle_chance: float = 0.5
+    """A thin measuring circle, red or of another colour, at times with its diameter."""
+    text_chance: float = 0.3
+    """A box of measurements, on a pale ground or none."""
+    scale_bar_chance: float = 0.45
+    """A burned-in scale bar with its length."""
+    strip_chance: float = 0.4
+    """A grey strip along the top or the bottom: the program's tool bar."""
+    strip_share: Range = (0.015, 0.1)
+    """Its height as a share of the image's. About 0.03 on real captures; widened."""
+    band_chance: float = 0.25
+    """A black band along one or two sides."""
+    band_share: Range = (0.015, 0.12)
+    """Its width as a share of the image's. About 0.04 on real captures; widened."""
+    round_chance: float = 0.12
+    """A round field in a black frame. Assumed: handheld devices have it."""
 
 
 @dataclass(frozen=True)
 class CameraPriors:
-    """What photographing does to it. Drawn afresh for each capture."""
+    """What photographing does to it. Drawn afresh for each capture. What `HELD_OUT` names lies outside these defaults."""
 
-    defocus_um: Range = (0.0, 13.0)
-    """Blur of the whole field, standard deviation on the scalp. Real 70x captures reach about 15."""
+    defocus_um: Range = (0.0, 15.0)
+    """Blur of the whole field, standard deviation on the scalp. Real 70x captures reach about 15. More is held out."""
     depth_defocus_um: Range = (6.0, 45.0)
     """Blur where the scalp or a raised hair leaves the plane of focus, standard deviation."""
     optics_px: Range = (0.45, 0.95)
     """Blur of lens and demosaicing, standard deviation in px."""
-    red_gain: Range = (0.86, 1.06)
-    blue_gain: Range = (0.88, 1.38)
-    """White balance from yellowish to bluish, as on real captures."""
-    exposure: Range = (0.8, 1.25)
+    red_gain: Range = (0.84, 1.08)
+    green_gain: Range = (0.97, 1.03)
+    blue_gain: Range = (0.84, 1.30)
+    """White balance from yellowish to bluish, as on real captures. Greenish and strongly yellow are held out."""
+    cast: Range = (0.0, 0.2)
+    """How much bluer one side and the corners are than the middle, share of the blue gain. Up to 0.2 on real captures."""
+    exposure: Range = (0.86, 1.2)
     """Factor on brightness."""
-    vignette: Range = (0.0, 0.38)
+    vignette: Range = (0.0, 0.3)
     """Loss in the corner. Assumed."""
-    haze: Range = (0.1, 0.95)
+    polarised_chance: float = 0.3
+    """Chance of a polarised light: no sheen of the skin and no glints. Assumed."""
+    haze: Range = (0.05, 0.75)
     """Surface reflection (unpolarised or dry contact), bluish white and patchy, as on real captures."""
-    glint: Range = (0.0, 0.45)
+    glint: Range = (0.0, 0.6)
     """Strength of the fine glints of wet or oily skin."""
-    noise: Range = (0.002, 0.018)
-    """Sensor noise, standard deviation of full scale at mid-grey. Assumed."""
+    noise: Range = (0.0012, 0.016)
+    """Sensor noise, standard deviation of full scale at mid-grey; log-uniform. Assumed; real captures, brought to
+    6 µm/px, have about 0.002."""
     sharpening: Range = (0.0, 0.9)
-    """Unsharp mask of the device. Assumed; half of captures have none."""
+    """Unsharp mask of the device. Assumed; a third of captures have any."""
     jpeg_quality: tuple[int, int] = (62, 96)
     """Of those captures that are compressed once."""
     jpeg_chance: float = 0.5
     """Share of captures compressed once. Assumed."""
     glare_blobs: int = 4
-    """At most so many saturated blobs, never over a root."""
+    """At most so many saturated blobs of contact glare, never over a root; half of captures have any."""
     bubbles: int = 7
-    """At most so many immersion bubbles, never over a root; a third of captures have any."""
+    """At most so many immersion bubbles, never over a root; a fifth of captures have any."""
     chromatic_px: Range = (0.0, 0.6)
     """Lateral chromatic aberration in the corner. Assumed."""
+    overlays: OverlayPriors = field(default_factory=OverlayPriors)
 
 
 @dataclass(frozen=True)
@@ -137,3 +176,20 @@ class Priors:
     scalp: ScalpPriors = field(default_factory=ScalpPriors)
     skin: SkinPriors = field(default_factory=SkinPriors)
     camera: CameraPriors = field(default_factory=CameraPriors)
+
+
+HELD_OUT: Mapping[str, Priors] = MappingProxyType(
+    {
+        "greenish": Priors(camera=CameraPriors(green_gain=(1.1, 1.2), red_gain=(0.84, 0.95), blue_gain=(0.84, 0.95))),
+        "strongly_yellow": Priors(camera=CameraPriors(blue_gain=(0.58, 0.74), red_gain=(1.0, 1.08))),
+        "heavy_blur": Priors(camera=CameraPriors(defocus_um=(18.0, 26.0))),
+        "heavy_noise": Priors(camera=CameraPriors(noise=(0.022, 0.04))),
+        "dark_skin": Priors(skin=SkinPriors(melanin=(0.92, 1.0))),
+        "red_hair": Priors(skin=SkinPriors(hair_melanin=(0.0, 0.0, 0.0, 0.0, 0.0, 1.0), grey_share=(0.0, 0.0))),
+    }
+)
+"""Nuisances that training never sees, by name, one kind each: all else is as in `Priors()`.
+
+Another device's colour (greenish, strongly yellow), blur and noise above the default limits, the darkest tenth of skin
+(rank 0.92 to 1, defaults end at 0.9) and red hair (chance 0 by default).
+"""

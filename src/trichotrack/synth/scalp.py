@@ -90,7 +90,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Skin:
-    """The look of the skin. seed: of its texture, so that a later photograph shows the same furrows."""
+    """The look of the skin. seed: of its texture, so that a later photograph shows the same furrows.
+
+    sweat_per_cm2: openings of sweat glands; network: contrast of the pigment network, 0 to 1; flakes_per_cm2: plates of
+    scale; cuff: share of follicles with scale around them.
+    """
 
     colour: Colour
     melanin: float
@@ -101,6 +105,10 @@ class Skin:
     mottle: float
     grain: float
     seed: int
+    sweat_per_cm2: float = 0.0
+    network: float = 0.0
+    flakes_per_cm2: float = 0.0
+    cuff: float = 0.0
 
 
 @dataclass(frozen=True)
