@@ -11,9 +11,10 @@ import pytest
 from trichotrack.signs import SIGN
 from trichotrack.synth.camera import draw_camera
 from trichotrack.synth.draw import Ground, draw_ground, draw_person, grown
+from trichotrack.synth.label import in_view
 from trichotrack.synth.patients import draw_pose
 from trichotrack.synth.priors import CameraPriors, Priors, ScalpPriors, SkinPriors
-from trichotrack.synth.render import capture_rng, in_view, photograph, render_capture
+from trichotrack.synth.render import capture_rng, photograph, render_capture
 from trichotrack.synth.scalp import DRAWN_SIGNS, EMPTY, Scalp, Structure
 from trichotrack.synth.shafts import paint_shafts
 from trichotrack.synth.view import Pose, View, noise

@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trichotrack.synth.camera import Camera, blur_um_at, draw_camera, expose, paint_surface, with_depth
+from trichotrack.synth.camera import draw_camera, expose, paint_surface, with_depth
 from trichotrack.synth.draw import draw_scalp
+from trichotrack.synth.label import SyntheticObject, in_view
 from trichotrack.synth.priors import CameraPriors, Priors
-from trichotrack.synth.scalp import Floats, Scalp, Skin, Structure
-from trichotrack.synth.shafts import height_map, order, paint_shafts, root_veil, seen_share, subsurface
+from trichotrack.synth.scalp import Floats, Scalp
+from trichotrack.synth.shafts import height_map, paint_shafts, root_veil, subsurface
 from trichotrack.synth.skin import paint_skin
 from trichotrack.synth.view import Image, Pose, View, blurred
 
 MARGIN_UM = 900.0
 """Scalp known beyond the corner of the field: hairs rooted there lie in."""
-
-LEAST_SEEN = 0.5
-"""A root covered by more than this share of other hair is taken out of the picture, not labelled unseen."""
-
-LEAST_CONTRAST = 0.02
-"""Of full scale: what is paler nobody would mark."""
-
-LUMINANCE = np.array([0.30, 0.59, 0.11])
-
-LEAST_VISIBLE_UM = 200.0
-"""A shaft cut shorter by the border of the image cannot be told from a stub: it is taken out."""
-
-
-@dataclass(frozen=True)
-class SyntheticObject:
-    """One labelled structure. x, y: root, or centre of a dot, px. tip: the free end or, where the shaft leaves the
-    image (tip_in_view False), the point where it does; None for a dot. Widths (µm) are those at root and tip.
-    """
-
-    id: str
-    sign: str
-    x: float
-    y: float
-    tip_x: float | None
-    tip_y: float | None
-    root_width_um: float
-    tip_width_um: float | None
-    tip_in_view: bool
 
 
 @dataclass(frozen=True)
@@ -112,91 +85,3 @@ def _shaded(image: Image, cover: Image, view: View, light: Floats, strength: flo
     shift = np.round(-light * reach).astype(int)
     shadow = np.roll(cover, (int(shift[1]), int(shift[0])), axis=(0, 1))
     return np.asarray(image * (1.0 - np.float32(strength) * blurred(shadow, reach))[..., None])
-
-
-def in_view(scalp: Scalp, view: View, camera: Camera | None = None) -> tuple[list[Structure], list[SyntheticObject]]:
-    """The structures to draw, in painter's order, and the objects to label.
-
-    What nobody could label is not drawn: a root mostly under other hair, a shaft that the border cuts so short that its
-    sign cannot be told, or (where the camera is known) a hair so pale and blurred that it drowns in the noise. So every
-    hair that is drawn with its root in the image has its label.
-    """
-    reach = view.span_px(float(max((s.width_um.max() for s in scalp.structures), default=0.0)))
-    size = np.array(view.size_px)
-    near = []
-    for structure in order(list(scalp.structures)):
-        path = view.px(structure.path_um)
-        if (path.max(axis=0) > -reach).all() and (path.min(axis=0) < size + reach).all() and _telling(structure, view):
-            if camera is not None and faint(structure, scalp.skin, view, camera):
-                continue
-            near.append(structure)
-    share = seen_share(near, view)
-    rooted = [s.sign is not None and bool(view.holds(view.px(s.path_um[:1]))[0]) for s in near]
-    shown = [s for s, seen, root in zip(near, share, rooted, strict=True) if not root or seen >= LEAST_SEEN]
-    objects = [labelled(s, view) for s in shown if s.sign and view.holds(view.px(s.path_um[:1]))[0]]
-    return shown, sorted(objects, key=lambda item: (item.y, item.x))
-
-
-def faint(structure: Structure, skin: Skin, view: View, camera: Camera) -> bool:
-    """Whether a structure whose root is in view cannot be seen there: its contrast after blur, against the noise."""
-    root = view.px(structure.path_um[:1])[0]
-    if structure.sign is None or not view.holds(root):
-        return False
-    gap = abs(float(LUMINANCE @ (np.array(structure.colour) - np.array(skin.colour))))
-    width, spread = structure.width_root_um, 2.35 * blur_um_at(camera, view, root)
-    kept = width / np.hypot(width, spread)
-    if len(structure.path_um) == 1:
-        kept = kept**2
-    return bool(structure.opacity * gap * kept * camera.exposure < max(LEAST_CONTRAST, camera.noise))
-
-
-def _telling(structure: Structure, view: View) -> bool:
-    """Whether what the image shows of a structure tells its sign. True for what has no sign or no root in view."""
-    if structure.sign in (None, "black_dot") or not view.holds(view.px(structure.path_um[:1]))[0]:
-        return True
-    visible, last_width, whole = _visible(structure, view)
-    if whole:
-        return True
-    length = float(np.hypot(*np.diff(visible, axis=0).T).sum()) * view.um_per_px
-    if structure.sign == "broken_hair":
-        return False
-    if structure.sign == "tapering_hair":
-        return length >= 2 * LEAST_VISIBLE_UM and last_width >= 1.5 * structure.width_root_um
-    return length >= LEAST_VISIBLE_UM
-
-
-def _visible(structure: Structure, view: View) -> tuple[Floats, float, bool]:
-    """The part of the path (px) from the root to where it first leaves the image, the width (µm) there, all of it?"""
-    path = view.px(structure.path_um)
-    inside = view.holds(path)
-    if inside.all():
-        return path, float(structure.width_um[-1]), True
-    out = int(np.argmin(inside))
-    if out == 0:
-        return path[:1], float(structure.width_um[0]), False
-    start, stop = path[out - 1], path[out]
-    step = stop - start
-    with np.errstate(divide="ignore", invalid="ignore"):
-        leaves = np.where(step > 0, (np.array(view.size_px) - start) / step, -start / step)
-    # Where it does not move along an axis it does not leave by it.
-    low = float(np.clip(np.min(leaves[step != 0.0], initial=1.0), 0.0, 1.0))
-    width = structure.width_um[out - 1] + low * (structure.width_um[out] - structure.width_um[out - 1])
-    return np.vstack([path[:out], start + low * (stop - start)]), float(width), False
-
-
-def labelled(structure: Structure, view: View) -> SyntheticObject:
-    """The label of a structure whose root lies in the image."""
-    x, y = (float(value) for value in view.px(structure.path_um[:1])[0])
-    base = SyntheticObject(
-        structure.id, structure.sign or "", x, y, None, None, structure.width_root_um, None, tip_in_view=True
-    )
-    if len(structure.path_um) == 1:
-        return base
-    visible, width, whole = _visible(structure, view)
-    return replace(
-        base,
-        tip_x=float(visible[-1, 0]),
-        tip_y=float(visible[-1, 1]),
-        tip_width_um=width,
-        tip_in_view=whole,
-    )
