@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import trichotrack
-from tiny_model import build_tiny_model, scaleless_spec, scalp, tiny_spec
+from tiny_model import NO_SCALP, SKIN, build_tiny_model, scaleless_spec, scalp, tiny_spec
 from trichotrack.capture import capture_of
 from trichotrack.geometry import Scale
 from trichotrack.problems import InputError
@@ -304,6 +304,8 @@ def test_a_graph_that_breaks_its_promise_is_refused_when_it_runs(tmp_path: Path)
         ({"stride": 5}, "not a multiple of stride"),
         ({"halo_px": 8}, "not a multiple of the total stride"),
         ({"pad_value": 300}, "pad value 300"),
+        ({"outputs": ["peaks", "depth"]}, "unknown outputs depth"),
+        ({"tolerance_mm": 0}, "tolerance_mm 0 is not a positive"),
         ({"spec": 2}, "spec version 2"),
         ({"stride": "four"}, "incomplete"),
         ({"signs": [{"threshold": 0.5}]}, "incomplete"),
@@ -317,7 +319,7 @@ def test_a_spec_that_cannot_be_used_says_why(change: dict[str, object], said: st
 
 
 def test_a_spec_survives_json() -> None:
-    spec = tiny_spec(training_um_per_px=(2.0, 9.0), training={"seed": 0})
+    spec = tiny_spec(training_um_per_px=(2.0, 9.0), ignored=("hair",), tolerance_mm=0.1, training={"seed": 0})
     assert ModelSpec.from_json(spec.to_json()) == spec
 
 
@@ -357,3 +359,89 @@ def test_a_reading_tells_only_what_the_training_labels_told(tmp_path, measures):
     assert hairs
     assert all((mark.tip_x is not None) == ("tip" in measures) for mark in hairs)
     assert all((mark.root_width_um is not None) == ("width" in measures) for mark in hairs)
+
+
+WITH_SCALP = ("peaks", "offset", "scalp", "features")
+
+
+def with_green(capture: np.ndarray, columns: slice) -> np.ndarray:
+    """The capture with a toolbar: a band of columns that shows no scalp; what is drawn there stays dark."""
+    toolbar = capture.copy()
+    bright = toolbar[:, columns].max(axis=2, keepdims=True) > 100
+    toolbar[:, columns] = np.where(bright, NO_SCALP, toolbar[:, columns])
+    return toolbar
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Counter:
+    path = build_tiny_model(tmp_path_factory.mktemp("model") / "seeing.onnx", tiny_spec(outputs=WITH_SCALP))
+    return Counter(path, threads=1)
+
+
+def test_what_is_not_scalp_holds_no_mark_and_no_area(seeing: Counter, tiny: Counter) -> None:
+    capture = with_green(
+        scalp(400, 260, POINTS | {"black_dot": [*POINTS["black_dot"], (370.0, 130.0)]}), slice(320, 400)
+    )
+    reading, blind = seeing.read(capture, um_per_px=6.0), tiny.read(capture, um_per_px=6.0)
+    assert blind.signs["black_dot"].count == 4
+    assert reading.signs["black_dot"].count == 3
+    assert reading.scalp_share == pytest.approx(0.8, abs=0.02)
+    assert reading.area_cm2 == pytest.approx(400 * 260 * 36e-8 * reading.scalp_share, rel=1e-3)
+    assert reading.signs["black_dot"].density_per_cm2 == pytest.approx(3 / reading.area_cm2)
+    assert reading.quality.flags == ("20% of the picture is not scalp",)
+    assert (blind.scalp_share, blind.quality.ok) == (None, True)
+    assert Reading.from_json(reading.to_json()) == reading
+
+
+@pytest.mark.parametrize("size", [(300, 260), (301, 259), (97, 33)])
+def test_a_picture_that_is_all_scalp_has_its_whole_area(seeing: Counter, size: tuple[int, int]) -> None:
+    reading = seeing.read(scalp(*size, {}), um_per_px=6.0)
+    assert (reading.scalp_share, reading.area_cm2) == (1.0, size[0] * size[1] * (6.0 / 1e4) ** 2)
+
+
+def test_a_picture_with_hardly_any_scalp_is_refused_with_a_reason(seeing: Counter) -> None:
+    reading = seeing.read(with_green(scalp(400, 260, POINTS), slice(80, 400)), um_per_px=6.0, preparation="dye")
+    assert not reading.objects
+    assert reading.signs["broken_hair"].reason == "only 20% of the picture is scalp; 30% needed"
+    assert "dyed" in str(reading.signs["black_dot"].reason), "what was refused anyway keeps its reason"
+    assert reading.signs["broken_hair"].count is reading.signs["broken_hair"].density_per_cm2 is None
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 2**32 - 1), width=st.integers(100, 420), height=st.integers(100, 420))
+def test_tiled_scalp_and_features_equal_those_of_the_whole(seeing: Counter, seed: int, width: int, height: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = {"black_dot": rng.uniform(0, (width, height), (30, 2)).tolist()}
+    left, right = np.sort(rng.integers(0, width, 2))
+    capture = with_green(scalp(width, height, points), slice(left, right))
+    whole = seeing.read(capture, um_per_px=6.0)
+    features = seeing.features(capture, um_per_px=6.0) if whole.scalp_share else None
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(counter_module, "WHOLE_PX", 64 * 64)
+        changed.setattr(counter_module, "CORE_PX", 64)
+        assert seeing.read(capture, um_per_px=6.0) == whole
+        if features is not None:
+            np.testing.assert_allclose(seeing.features(capture, um_per_px=6.0), features, rtol=1e-5)
+
+
+def test_features_are_the_mean_over_the_scalp(seeing: Counter, tiny: Counter) -> None:
+    toolbar = with_green(scalp(400, 256, {}), slice(320, 400))
+    features = seeing.features(toolbar, um_per_px=6.0)
+    assert (features.shape, features.dtype) == ((3,), np.float32)
+    np.testing.assert_allclose(features, np.array(SKIN) / 255, atol=0.02)
+    with pytest.raises(InputError, match="gives no features"):
+        tiny.features(toolbar, um_per_px=6.0)
+    with pytest.raises(InputError, match="shows no scalp"):
+        seeing.features(with_green(scalp(96, 96, {}), slice(0, 96)), um_per_px=6.0)
+
+
+def test_a_model_taught_by_synthesis_says_so_in_every_reading(tmp_path: Path) -> None:
+    drawn = Counter(build_tiny_model(tmp_path / "m.onnx", tiny_spec(trained_on_synthesis=True)), threads=1)
+    said = drawn.read(scalp(300, 260, {}), um_per_px=6).model
+    assert said is not None
+    assert said.notice == "Model tiny: trained on synthetic scalps alone; not validated on patients."
+
+
+def test_the_bundled_model_says_that_it_knows_no_patient() -> None:
+    assert "trained on synthetic scalps" in Counter.bundled().spec.notice
+    assert Counter.bundled().spec.notice.endswith("not validated on patients.")

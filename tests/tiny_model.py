@@ -1,6 +1,7 @@
 """A hand-built ONNX model that finds discs by colour: black ones are black dots, blue ones broken hairs.
 
-It keeps to the whole contract of an exported model, so that the runtime is tested without training anything.
+What is green is no scalp. It keeps to the whole contract of an exported model, so that the runtime is tested without
+training anything.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from trichotrack.runtime.spec import METADATA_KEY, ModelSpec, SignSpec
 from trichotrack.signs import SIGN, Sign
 
 STRIDE, TOTAL_STRIDE, HALO_PX = 4, 16, 16
-SKIN, BLACK, BLUE = (230, 215, 205), (20, 20, 20), (20, 20, 205)
+SKIN, BLACK, BLUE, NO_SCALP = (230, 215, 205), (20, 20, 20), (20, 20, 205), (0, 255, 0)
 COLOUR = {"black_dot": BLACK, "broken_hair": BLUE}
 DISC_UM = 54.0
 """Radius of a disc on the scalp; three cells of the model across at 6 µm per px and stride 4."""
@@ -111,6 +112,15 @@ def _graph(outputs: tuple[str, ...], offset: tuple[float, ...], shaft: tuple[flo
     for name, values in (("offset", offset), ("shaft", shaft)):
         zeros = np.zeros((len(values), 2, 1, 1), np.float32)
         node("Conv", ["logits", constant(f"{name}_none", zeros), constant(f"{name}_is", values)], name)
+    # Green above red, in the mean of 9×9 cells (as far as the halo reaches): a disc on green is no scalp either.
+    less_red = constant("less_red", np.array([-1, 1, 0], np.float32).reshape(1, 3, 1, 1) / 255)
+    node("Conv", ["cells", less_red], "green")
+    pool = {"kernel_shape": [9, 9], "pads": [4, 4, 4, 4], "count_include_pad": 0}
+    node("AveragePool", ["green"], "greens", **pool)
+    node("Sub", [constant("half", 0.5), "greens"], "not_green")
+    node("Mul", ["not_green", constant("steep", 40.0)], "scalp_logit")
+    node("Sigmoid", ["scalp_logit"], "scalp")
+    node("Div", ["cells", constant("full", 255.0)], "features")
     graph = helper.make_graph(
         nodes,
         "tiny",

@@ -54,6 +54,9 @@ DARK_MEDIAN, BRIGHT_MEDIAN = 40.0, 235.0
 MIN_FIELD_CM2 = 0.02
 """A field of 1.4 mm a side: at 50 structures per cm² it shows one."""
 
+FULL_SCALP_SHARE = 0.9
+"""A picture with less scalp than this is flagged: a toolbar or a round field's corners are worth a look. Assumed."""
+
 _SAMPLED_PX = 1_000_000
 """Brightness is judged by about so many pixels, and edges by four times as many: more would tell no more."""
 
@@ -306,8 +309,11 @@ def natural_key(path: str | Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
-def assess_quality(pixels: NDArray[np.uint8], um_per_px: float | None = None) -> Quality:
-    """Defocus, exposure, glare and size of field, of pixels uint8 (H, W, 3) at um_per_px (None: unknown)."""
+def assess_quality(pixels: NDArray[np.uint8], um_per_px: float | None = None, scalp_share: float = 1.0) -> Quality:
+    """Defocus, exposure, glare and size of field, of pixels uint8 (H, W, 3) at um_per_px (None: unknown).
+
+    scalp_share: of the picture that shows scalp, 0 to 1.
+    """
     step = max(1, int(math.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLED_PX)))
     sampled = pixels[::step, ::step]
     brightness = _brightness(sampled)
@@ -322,8 +328,10 @@ def assess_quality(pixels: NDArray[np.uint8], um_per_px: float | None = None) ->
     if black > BLACK_SHARE or middle <= DARK_MEDIAN:
         flags.append(f"underexposed: median brightness {middle:.0f} of 255, {black:.0%} black")
     flags += _defocus_flags(pixels, um_per_px)
+    if scalp_share < FULL_SCALP_SHARE:
+        flags.append(f"{1 - scalp_share:.0%} of the picture is not scalp")
     if um_per_px is not None:
-        area = pixels.shape[0] * pixels.shape[1] * (um_per_px / 1e4) ** 2
+        area = pixels.shape[0] * pixels.shape[1] * (um_per_px / 1e4) ** 2 * scalp_share
         if area < MIN_FIELD_CM2:
             flags.append(f"small field: {area:.3f} cm²; a count over less than {MIN_FIELD_CM2} cm² says little")
     return Quality(not flags, tuple(flags))

@@ -27,6 +27,11 @@ def local_maxima(logits: NDArray[np.floating]) -> NDArray[np.bool_]:
     return peak & rises
 
 
+def valid_cells(mask: NDArray[np.bool_], stride: int) -> NDArray[np.bool_]:
+    """Cells (h, w) whose centre lies on mask (H, W), H and W multiples of stride: valid scalp, not padding."""
+    return mask[stride // 2 :: stride, stride // 2 :: stride]
+
+
 def decode(
     peaks: NDArray[np.floating],
     offset: NDArray[np.floating] | None = None,
@@ -36,16 +41,20 @@ def decode(
     thresholds: Sequence[float],
     groups: Sequence[str | None],
     min_distance_px: float,
+    valid: NDArray[np.bool_] | None = None,
 ) -> Detections:
     """Structures in one image, canonical px, best score first.
 
     peaks: (C, h, w), 0 where there is no peak. offset: (2, h, w) as x, y in cells from the cell's centre; None: the
     centre. shaft: (5, h, w). thresholds: C scores; a peak counts at or above its own. groups: C names; signs of one
     group (or, where None, of one channel) keep only the best of those nearer than min_distance_px to one another:
-    one structure, one sign.
+    one structure, one sign. valid: (h, w), see valid_cells; elsewhere nothing is found, nor does it outdo what is.
     """
     above = peaks >= np.asarray(thresholds, peaks.dtype)[:, None, None]
-    sign, row, column = np.nonzero(above & (peaks > 0))
+    above &= peaks > 0
+    if valid is not None:
+        above &= valid
+    sign, row, column = np.nonzero(above)
     score = peaks[sign, row, column].astype(np.float64)
     xy = np.stack([column, row], axis=1).astype(np.float64) + 0.5
     if offset is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,28 +68,37 @@ def _cuts(length: int, core_px: int, stride: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-def map_tiles(
-    network: Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.floating]]],
-    image: NDArray[np.uint8],
-    *,
-    core_px: int,
-    halo_px: int,
-    total_stride: int,
-    stride: int,
-) -> Grids:
-    """The grids of the whole image, computed tile by tile.
+Network = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.floating]]]
+"""Image (H, W, 3) to grids (channels, H / stride, W / stride) by name."""
 
-    network: image (H, W, 3) to grids (channels, H / stride, W / stride) by name. image: sides are multiples of
-    total_stride, as core_px and halo_px are. Equal to network(image) where no cell sees farther than halo_px.
+
+def tiled(
+    network: Network, image: NDArray[np.uint8], *, core_px: int, halo_px: int, total_stride: int, stride: int
+) -> Iterator[tuple[tuple[slice, slice], Grids]]:
+    """Tile by tile, (rows, columns) of the whole image's grid and the grids there: no more than a tile is held.
+
+    image: sides are multiples of total_stride, as core_px and halo_px are. Equal to the same cells of network(image)
+    where no cell sees farther than halo_px.
     """
     height, width = image.shape[:2]
-    whole: Grids = {}
     for tile in tiles(height, width, core_px=core_px, halo_px=halo_px, stride=total_stride):
         rows, columns = tile.window.slices()
-        for name, part in network(image[rows, columns]).items():
+        rows_in, columns_in = tile.core.slices(stride, within=tile.window)
+        parts = network(image[rows, columns])
+        yield tile.core.slices(stride), {name: part[:, rows_in, columns_in] for name, part in parts.items()}
+
+
+def map_tiles(
+    network: Network, image: NDArray[np.uint8], *, core_px: int, halo_px: int, total_stride: int, stride: int
+) -> Grids:
+    """The grids of the whole image, computed tile by tile; arguments as `tiled`."""
+    height, width = image.shape[:2]
+    whole: Grids = {}
+    for (rows, columns), parts in tiled(
+        network, image, core_px=core_px, halo_px=halo_px, total_stride=total_stride, stride=stride
+    ):
+        for name, part in parts.items():
             if name not in whole:
                 whole[name] = np.empty((part.shape[0], height // stride, width // stride), part.dtype)
-            rows_out, columns_out = tile.core.slices(stride)
-            rows_in, columns_in = tile.core.slices(stride, within=tile.window)
-            whole[name][:, rows_out, columns_out] = part[:, rows_in, columns_in]
+            whole[name][:, rows, columns] = part
     return whole

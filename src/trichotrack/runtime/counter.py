@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ import trichotrack
 from trichotrack.capture import Capture, assess_quality, capture_of, read_capture, scale_warning
 from trichotrack.detect.decode import decode
 from trichotrack.detect.detections import Detections
-from trichotrack.detect.tiling import map_tiles
+from trichotrack.detect.tiling import map_tiles, tiled
 from trichotrack.geometry import Scale, map_points, pad_to_multiple, resample, size_at
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.model_file import ModelFile, open_model
@@ -38,6 +40,13 @@ TIP_LOG_RANGE = (0.0, 10.0)
 """Lengths and widths of 1 µm to 22 mm: what lies outside is the network's confusion, not a hair."""
 
 
+MIN_SCALP_P = 0.5
+"""A cell whose `scalp` output is at least this shows scalp."""
+
+MIN_SCALP_SHARE = 0.3
+"""A picture with less scalp than this is refused: it may not be a capture of a scalp at all. Assumed."""
+
+
 class Counter:
     """An exported model, ready to read captures.
 
@@ -54,9 +63,10 @@ class Counter:
 
     @classmethod
     def bundled(cls, *, threads: int | None = None) -> Counter:
-        """The starter model that comes with trichotrack: trained on synthetic scalps, to try things and to start from.
+        """The model that comes with trichotrack, which `analyze` uses too where none is named.
 
-        Raises InputError where this installation has none.
+        It is trained on synthetic scalps alone and not validated on patients; each of its readings says so
+        (`reading.model.notice`). Raises InputError where this installation has none.
         """
         if not BUNDLED.is_file():
             raise InputError("this installation holds no starter model; name a model of your own.")
@@ -75,37 +85,46 @@ class Counter:
     def detect(self, image: NDArray[np.uint8]) -> Detections:
         """Structures above their thresholds in image, uint8 (H, W, 3), RGB, already at the canonical scale.
 
-        Points are canonical px within the image. Large images are read in tiles, with the same result.
+        Points are canonical px within the image. Large images are read in tiles, with the same result. Where the model
+        tells scalp from what is not, nothing is found off it.
         """
+        return self._look(image)[0]
+
+    def _look(self, image: NDArray[np.uint8]) -> tuple[Detections, float | None]:
+        """As detect, and the share of the image that is scalp; None where the model does not tell."""
         spec = self.spec
-        height, width = image.shape[:2]
-        padded = pad_to_multiple(image, spec.total_stride, spec.pad_value)
-        if padded.shape[0] * padded.shape[1] <= WHOLE_PX:
-            heads: dict[str, NDArray[np.floating]] = dict(self.model_file.run(padded))
-        else:
-            heads = map_tiles(
-                self.model_file.run,
-                padded,
-                core_px=max(1, CORE_PX // spec.total_stride) * spec.total_stride,
-                # The spec's halo is what a cell sees; whether it is a peak depends on its neighbours too.
-                halo_px=spec.halo_px + spec.total_stride,
-                total_stride=spec.total_stride,
-                stride=spec.stride,
-            )
-        peaks = heads["peaks"].copy()
-        # Cells whose centre lies in the padding hold nothing, and must not outdo what lies beside them.
-        peaks[:, math.ceil(height / spec.stride - 0.5) :] = 0
-        peaks[:, :, math.ceil(width / spec.stride - 0.5) :] = 0
+        cut = self._cut(image)
+        heads = map_tiles(self.model_file.run, **cut)
+        inside = _cells_inside(image, cut["image"], spec.stride)
+        valid = inside & _is_scalp(heads["scalp"]) if "scalp" in heads else inside
         found = decode(
-            peaks,
+            heads["peaks"],
             heads.get("offset"),
             heads.get("shaft"),
             stride=spec.stride,
             thresholds=[channel.threshold for channel in spec.signs],
             groups=[channel.sign.group for channel in spec.signs],
             min_distance_px=spec.suppression_px,
+            valid=valid,
         )
-        return Detections(np.clip(found.xy, 0, (width, height)), found.sign, found.score, found.shaft)
+        height, width = image.shape[:2]
+        found = Detections(np.clip(found.xy, 0, (width, height)), found.sign, found.score, found.shaft)
+        return found, float(valid.sum() / max(inside.sum(), 1)) if "scalp" in heads else None
+
+    def _cut(self, image: NDArray[np.uint8]) -> dict[str, Any]:
+        """The image, padded, and how it is cut into tiles: not at all unless it is large."""
+        spec = self.spec
+        padded = pad_to_multiple(image, spec.total_stride, spec.pad_value)
+        whole = padded.shape[0] * padded.shape[1] <= WHOLE_PX
+        core_px = max(padded.shape) if whole else max(1, CORE_PX // spec.total_stride) * spec.total_stride
+        return {
+            "image": padded,
+            "core_px": core_px,
+            # The spec's halo is what a cell sees; whether it is a peak depends on its neighbours too.
+            "halo_px": spec.halo_px + spec.total_stride,
+            "total_stride": spec.total_stride,
+            "stride": spec.stride,
+        }
 
     def read(
         self,
@@ -124,19 +143,23 @@ class Counter:
         told apart on such a scalp are refused, as are signs that the scale is too coarse for.
         Raises InputError for a capture that cannot be read, and for a missing or impossible scale.
         """
-        if not isinstance(capture, Capture):
-            capture = capture_of(capture) if isinstance(capture, np.ndarray) else read_capture(capture)
+        capture = _opened(capture)
         size = (capture.width, capture.height)
         scale = self._scale(capture, um_per_px, field_width_mm, scale)
+        share = None
         refusals = [self._refusal(channel, scale, preparation) for channel in self.spec.signs]
         if all(refusals):
             objects: tuple[MarkedObject, ...] = ()
         else:
             wanted = self._canonical_size(capture, scale)
-            found = self.detect(resample(capture.pixels, wanted))
+            found, share = self._look(resample(capture.pixels, wanted))
+            if share is not None and share < MIN_SCALP_SHARE:
+                reason = f"only {share:.0%} of the picture is scalp; {MIN_SCALP_SHARE:.0%} needed"
+                refusals = [refusal or reason for refusal in refusals]
             objects = self._objects(found, wanted, size, refusals)
         calibrated = self.spec.um_per_px is not None
-        area = scale.area_cm2(*size) if scale and calibrated else None
+        shown = 1.0 if share is None else share
+        area = scale.area_cm2(*size) * shown if scale and calibrated else None
         counted = {
             channel.sign.name: SignReading("refused", refusal) if refusal else _counted(channel, objects, area)
             for channel, refusal in zip(self.spec.signs, refusals, strict=True)
@@ -148,14 +171,46 @@ class Counter:
             height=capture.height,
             scale=scale,
             area_cm2=area,
-            quality=assess_quality(capture.pixels, scale.um_per_px if scale else None),
+            quality=assess_quality(capture.pixels, scale.um_per_px if scale else None, shown),
             author="model",
             software=f"trichotrack {trichotrack.__version__}",
             signs=counted,
             objects=objects,
             model=self.model,
             warnings=_warnings(objects, calibrated=calibrated),
+            scalp_share=None if share is None else round(share, 4),
         )
+
+    def features(
+        self,
+        capture: str | Path | NDArray[np.uint8] | Capture,
+        *,
+        um_per_px: float | None = None,
+        field_width_mm: float | None = None,
+        scale: Scale | None = None,
+    ) -> NDArray[np.float32]:
+        """What the model sees in one capture, (D,): the mean of its features over the scalp. Arguments as read.
+
+        Raises InputError as read does, for a model without features, and for a picture without scalp.
+        """
+        if "features" not in self.spec.outputs:
+            raise self.model_file.refused("gives no features")
+        capture = _opened(capture)
+        scale = self._scale(capture, um_per_px, field_width_mm, scale)
+        image = resample(capture.pixels, self._canonical_size(capture, scale))
+        network = functools.partial(self.model_file.run, outputs=("features", "scalp"))
+        cut = self._cut(image)
+        inside = _cells_inside(image, cut["image"], self.spec.stride)
+        total, cells = np.zeros(1), 0
+        for (rows, columns), heads in tiled(network, **cut):
+            valid = inside[rows, columns]
+            if "scalp" in heads:
+                valid = valid & _is_scalp(heads["scalp"])
+            total = total + heads["features"][:, valid].sum(axis=1, dtype=np.float64)
+            cells += int(valid.sum())
+        if not cells:
+            raise InputError(Problem(capture.file or "capture", "shows no scalp", "Give a picture of a scalp."))
+        return (total / cells).astype(np.float32)
 
     def _scale(
         self, capture: Capture, um_per_px: float | None, field_width_mm: float | None, scale: Scale | None
@@ -226,6 +281,24 @@ class Counter:
                 )
             )
         return tuple(objects)
+
+
+def _opened(capture: str | Path | NDArray[np.uint8] | Capture) -> Capture:
+    if isinstance(capture, Capture):
+        return capture
+    return capture_of(capture) if isinstance(capture, np.ndarray) else read_capture(capture)
+
+
+def _cells_inside(image: NDArray[np.uint8], padded: NDArray[np.uint8], stride: int) -> NDArray[np.bool_]:
+    """Cells (h, w) of the padded image whose centre lies in the image itself."""
+    inside = np.zeros((padded.shape[0] // stride, padded.shape[1] // stride), np.bool_)
+    height, width = image.shape[:2]
+    inside[: math.ceil(height / stride - 0.5), : math.ceil(width / stride - 0.5)] = True
+    return inside
+
+
+def _is_scalp(scalp: NDArray[np.floating]) -> NDArray[np.bool_]:
+    return np.asarray(scalp[0] >= MIN_SCALP_P)
 
 
 def _tips(found: Detections, um_per_px: float) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.spec import METADATA_KEY, ModelSpec
 
 SELFTEST_KEY = "trichotrack.selftest"
+DECODED = ("peaks", "offset", "shaft", "scalp")
+"""The outputs that a reading needs."""
+
 MAX_MODEL_BYTES = 2**31
 """An ONNX file is one protobuf message, which cannot be larger."""
 
@@ -32,22 +35,24 @@ class ModelFile:
     metadata: Mapping[str, str]
     session: Any
 
-    def run(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def run(self, image: NDArray[np.uint8], outputs: Sequence[str] = DECODED) -> dict[str, NDArray[np.float32]]:
         """The graph's heads for image uint8 (H, W, 3), sides multiples of the total stride: each (channels, h, w).
 
-        Only what decoding needs is computed: peaks, and offset and shaft where the model has them. Raises InputError
-        where the graph fails or does not keep to its spec.
+        outputs: those wanted; the model may lack some, and only these are computed. Raises InputError where the graph
+        fails or does not keep to its spec.
         """
-        wanted = [name for name in ("peaks", "offset", "shaft") if name in self.spec.outputs]
+        wanted = [name for name in outputs if name in self.spec.outputs]
         try:
             given = self.session.run(wanted, {"image": np.ascontiguousarray(image)[None]})
         except Exception as error:  # noqa: BLE001 (ONNX Runtime has exception classes of its own)
             raise self.refused(f"fails on an image of {image.shape[1]}×{image.shape[0]} px ({_brief(error)})") from None
         heads = dict(zip(wanted, given, strict=True))
         grid = (image.shape[0] // self.spec.stride, image.shape[1] // self.spec.stride)
-        for name, channels in (("peaks", len(self.spec.signs)), ("offset", 2), ("shaft", 5)):
-            if name in heads and heads[name].shape != (1, channels, *grid):
-                raise self.refused(f"gives {name} of shape {heads[name].shape} instead of {(1, channels, *grid)}")
+        channels = {"peaks": len(self.spec.signs), "offset": 2, "shaft": 5, "scalp": 1}
+        for name, head in heads.items():
+            shape = (1, channels.get(name, head.shape[1] if head.ndim > 1 else 1), *grid)
+            if head.shape != shape:
+                raise self.refused(f"gives {name} of shape {head.shape} instead of {shape}")
         if not all(np.isfinite(head).all() for head in heads.values()):
             raise self.refused("gives values that are no numbers")
         return {name: np.asarray(head[0], np.float32) for name, head in heads.items()}

@@ -55,7 +55,11 @@ class ModelRef:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was counted in one capture. Points are pixels of the original image, upright as EXIF says."""
+    """What was counted in one capture. Points are pixels of the original image, upright as EXIF says.
+
+    area_cm2: of the scalp in the picture. scalp_share: of the picture, 0 to 1; None where the model does not tell it,
+    and area_cm2 is that of the whole picture.
+    """
 
     file: str
     sha256: str
@@ -71,6 +75,7 @@ class Reading:
     model: ModelRef | None = None
     corrects: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    scalp_share: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         raw = asdict(self)

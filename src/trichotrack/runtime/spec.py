@@ -18,6 +18,9 @@ SPEC_VERSION = 1
 MEASURES = ("tip", "width")
 """What a `shaft` output may be trained to tell of a hair; a reading has only what the training labels had."""
 
+OUTPUTS = ("peaks", "offset", "shaft", "scalp", "features")
+"""Heads that a graph may have: see ModelSpec.outputs."""
+
 MIN_RECALL = 0.5
 """A sign of which the model surely misses more than this share is refused: such counts mislead."""
 
@@ -71,7 +74,11 @@ class ModelSpec:
     um_per_px: canonical scale (None: trained without scales; images are resampled to long_side_px). stride: output
     cell in canonical px. total_stride: H and W are multiples of it. halo_px: context a tile needs on each side, a
     multiple of total_stride. min_distance_um: two marks nearer than this are one structure (a model trained without
-    scales has min_distance_px instead, canonical px). outputs: heads in the graph, `peaks` first.
+    scales has min_distance_px instead, canonical px). outputs: heads in the graph, of OUTPUTS, `peaks` first;
+    `scalp` is the probability that a cell shows scalp that can be judged, `features` what the heads are computed from.
+    trained_on_synthesis: on drawn scalps alone, and so was whatever it started from (but for general pictures).
+    tolerance_mm, ignored: what it was trained to be judged by: how near a mark must be, and signs on which a mark is
+    neither right nor wrong. recipe_sha256: of the recipe (see evaluate.provenance), "" where unknown.
     training_um_per_px: range of the scales of the captures it was trained for. measures: which of MEASURES the shaft
     output was trained to tell. validated_on_people: name of the reviewed clinical data it was validated on, None when
     none: then no verdict may rest on unreviewed readings.
@@ -94,6 +101,10 @@ class ModelSpec:
     vellus_cutoff_um: float = 30.0
     measures: tuple[str, ...] = MEASURES
     training_um_per_px: tuple[float, float] | None = None
+    trained_on_synthesis: bool = False
+    tolerance_mm: float | None = None
+    ignored: tuple[str, ...] = ()
+    recipe_sha256: str = ""
     data_sha256: str = ""
     code_version: str = ""
     licence: str = ""
@@ -118,7 +129,8 @@ class ModelSpec:
         """What must be said beside every figure of this model; "" where it is validated on people's captures."""
         if self.validated_on_people:
             return ""
-        return f"Model {self.name}: trained on {self.trained_on}; not validated on patients."
+        trained_on = "synthetic scalps alone" if self.trained_on_synthesis else self.trained_on
+        return f"Model {self.name}: trained on {trained_on}; not validated on patients."
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
@@ -137,6 +149,7 @@ class ModelSpec:
             raw["signs"] = tuple(SignSpec(**{**channel, "sign": _sign(channel["sign"])}) for channel in raw["signs"])
             raw["outputs"] = tuple(raw["outputs"])
             raw["measures"] = tuple(raw.get("measures", MEASURES))
+            raw["ignored"] = tuple(raw.get("ignored", ()))
             if raw.get("training_um_per_px"):
                 raw["training_um_per_px"] = tuple(raw["training_um_per_px"])
             spec = cls(**raw)
@@ -156,6 +169,8 @@ class ModelSpec:
             faults.append("a sign twice")
         if self.outputs[:1] != ("peaks",):
             faults.append(f"outputs {self.outputs} do not begin with 'peaks'")
+        if unknown := set(self.outputs) - set(OUTPUTS):
+            faults.append(f"unknown outputs {', '.join(sorted(unknown))}")
         if self.um_per_px is None and (self.long_side_px is None or self.min_distance_px is None):
             faults.append("neither um_per_px nor both of long_side_px and min_distance_px")
         if self.um_per_px is not None and self.min_distance_um is None:
@@ -166,7 +181,7 @@ class ModelSpec:
             faults.append(f"halo {self.halo_px} px is not a multiple of the total stride {self.total_stride}")
         if not 0 <= self.pad_value <= 255:
             faults.append(f"pad value {self.pad_value} is not between 0 and 255")
-        for name in ("um_per_px", "min_distance_um", "long_side_px", "min_distance_px"):
+        for name in ("um_per_px", "min_distance_um", "long_side_px", "min_distance_px", "tolerance_mm"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 faults.append(f"{name} {value} is not a positive number")

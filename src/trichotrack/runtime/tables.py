@@ -13,6 +13,7 @@ READING_COLUMNS = (
     "file", "sha256", "width", "height", "um_per_px", "scale_source", "area_cm2", "quality_ok", "quality_flags", "sign",
     "status", "reason", "count", "estimate", "reader_low", "reader_high", "density_per_cm2", "presence", "author",
     "model", "model_sha256", "software", "warnings", "notice",
+    "scalp_share",
 )  # fmt: skip
 OBJECT_COLUMNS = (
     "id", "file", "sign", "x", "y", "tip_x", "tip_y", "root_width_um", "tip_width_um", "score",
@@ -32,6 +33,7 @@ def reading_rows(readings: Iterable[Reading]) -> Iterator[tuple[Cell, ...]]:
                 name, sign.status, sign.reason, sign.count, sign.estimate, low, high, sign.density_per_cm2,
                 sign.presence, reading.author, model.name if model else None, model.sha256 if model else None,
                 reading.software, "; ".join(reading.warnings), model.notice if model else None,
+                reading.scalp_share,
             )  # fmt: skip
 
 
