@@ -13,7 +13,7 @@ from trichotrack.synth.camera import draw_camera
 from trichotrack.synth.draw import Ground, draw_ground, draw_person, grown
 from trichotrack.synth.label import in_view
 from trichotrack.synth.patients import draw_pose
-from trichotrack.synth.priors import CameraPriors, Priors, ScalpPriors, SkinPriors
+from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors, ScalpPriors, SkinPriors
 from trichotrack.synth.render import capture_rng, photograph, render_capture
 from trichotrack.synth.scalp import DRAWN_SIGNS, EMPTY, Scalp, Structure
 from trichotrack.synth.shafts import paint_shafts
@@ -22,11 +22,11 @@ from trichotrack.synth.view import Pose, View, noise
 LIGHT = np.array([1.0, 0.0])
 SHARP = CameraPriors(
     defocus_um=(0, 0), depth_defocus_um=(0, 0), noise=(0, 0), sharpening=(0, 0), chromatic_px=(0, 0), jpeg_chance=0.0,
-    glare_blobs=0, bubbles=0,
+    glare_blobs=0, bubbles=0, overlays=OverlayPriors(overlay_chance=0.0),
 )  # fmt: skip
 BARE = Priors(
     scalp=ScalpPriors(lying_hairs_per_cm2=(0, 0), fragments_per_cm2=(0, 0)),
-    skin=SkinPriors(melanin=(0.1, 0.3), hair_melanin=(1, 0, 0, 0, 0), grey_share=(0, 0)),
+    skin=SkinPriors(melanin=(0.1, 0.3), hair_melanin=(1, 0, 0, 0, 0), grey_share=(0, 0), flakes_per_cm2=(0, 0)),
     camera=SHARP,
 )
 

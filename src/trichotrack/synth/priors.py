@@ -127,7 +127,7 @@ class OverlayPriors:
 
 @dataclass(frozen=True)
 class CameraPriors:
-    """What photographing does to it. Drawn afresh for each capture. What `HELD_OUT` names lies outside these defaults."""
+    """What photographing does to it. Drawn afresh for each capture. `HELD_OUT` lies outside these defaults."""
 
     defocus_um: Range = (0.0, 15.0)
     """Blur of the whole field, standard deviation on the scalp. Real 70x captures reach about 15. More is held out."""
@@ -140,7 +140,7 @@ class CameraPriors:
     blue_gain: Range = (0.84, 1.30)
     """White balance from yellowish to bluish, as on real captures. Greenish and strongly yellow are held out."""
     cast: Range = (0.0, 0.2)
-    """How much bluer one side and the corners are than the middle, share of the blue gain. Up to 0.2 on real captures."""
+    """How much bluer one side and the corners are than the middle, as a share. Up to 0.2 on real captures."""
     exposure: Range = (0.86, 1.2)
     """Factor on brightness."""
     vignette: Range = (0.0, 0.3)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trichotrack.synth.camera import draw_camera, expose, paint_surface, with_depth
+from trichotrack.synth.camera import compressed, draw_camera, expose, paint_surface, with_depth
 from trichotrack.synth.draw import draw_scalp
-from trichotrack.synth.label import SyntheticObject, in_view
+from trichotrack.synth.label import LEAST_VISIBLE_UM, SyntheticObject, in_view
+from trichotrack.synth.overlays import laid_over, lay_out
 from trichotrack.synth.priors import CameraPriors, Priors
-from trichotrack.synth.scalp import Floats, Scalp
+from trichotrack.synth.scalp import Floats, Scalp, Structure
 from trichotrack.synth.shafts import height_map, paint_shafts, root_veil, subsurface
-from trichotrack.synth.skin import paint_skin
+from trichotrack.synth.skin import paint_skin, scale_plates
 from trichotrack.synth.view import Image, Pose, View, blurred
+
+THROUGH_SKIN = np.array([0.03, 0.07, 0.11], np.float32)
+"""Added to the dimmed skin over a shaft below it: grey-blue, as on real 70x captures."""
+
+SHADE = np.array([0.75, 0.95, 1.2], np.float32)
+"""How much of each colour the shadow of a hair takes: light that goes through skin comes out warm."""
+
+TOLD_BY_TIP = ("broken_hair", "tapering_hair", "upright_regrowing_hair", "pigtail_hair")
+"""Signs that nobody can tell where an overlay hides the free end."""
 
 MARGIN_UM = 900.0
 """Scalp known beyond the corner of the field: hairs rooted there lie in."""
@@ -22,12 +32,16 @@ MARGIN_UM = 900.0
 
 @dataclass(frozen=True)
 class SyntheticCapture:
-    """image: uint8 (H, W, 3) RGB. objects: every hair and black dot whose root lies in the image."""
+    """image: uint8 (H, W, 3) RGB. objects: every structure whose root lies on valid scalp.
+
+    valid: (H, W), where the image shows scalp: not the tool-bar strip, black bands, text or the frame of a round field.
+    """
 
     image: NDArray[np.uint8]
     um_per_px: float
     objects: tuple[SyntheticObject, ...]
-    preparation: str = "none"
+    preparation: str
+    valid: NDArray[np.bool_]
 
 
 def capture_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -61,27 +75,68 @@ def photograph(
     """A capture of scalp. rng gives light, focus, noise and nuisances, the same whatever grows on the scalp."""
     view = View.of(size_px, um_per_px, pose or Pose())
     camera = draw_camera(rng, priors or CameraPriors())
-    shown, objects = in_view(scalp, view, camera)
+    sheet = lay_out(camera.overlays, view)
+    shown, objects = _on_valid(*in_view(scalp, view, camera), sheet.valid, um_per_px)
     image, relief = paint_skin(scalp, view)
     under = subsurface(shown, view)[..., None]
-    image += under * (np.float32(0.42) * image + np.array([0.02, 0.05, 0.09], np.float32) - image)
+    image += under * (np.float32(0.42) * image + THROUGH_SKIN - image)
     layer = paint_shafts(shown, view, camera.light)
     image = _shaded(image, layer.cover, view, camera.light, camera.shadow)
     roots = np.array([[item.x, item.y] for item in objects]).reshape(-1, 2)
-    image = paint_surface(image, relief, view, camera, roots)
+    image = paint_surface(image, relief, view, camera, roots, scale_plates(scalp, view))
     bare = 1.0 - root_veil(shown, view)
     shafts = layer.colour + (np.float32(0.012) * relief.fine * layer.cover)[..., None]
     shafts *= bare[..., None]
     image *= (1.0 - layer.cover * bare)[..., None]
     image += shafts
     image = with_depth(image, height_map(shown, view), view, camera)
+    pixels = expose(image, view, camera)
+    if camera.overlays.kinds:
+        pixels = laid_over(pixels, sheet)
     preparation = "clipped" if scalp.clipped else "none"
-    return SyntheticCapture(expose(image, view, camera), um_per_px, tuple(objects), preparation)
+    return SyntheticCapture(compressed(pixels, camera), um_per_px, tuple(objects), preparation, sheet.valid)
+
+
+def _on_valid(
+    shown: list[Structure], objects: list[SyntheticObject], valid: NDArray[np.bool_], um_per_px: float
+) -> tuple[list[Structure], list[SyntheticObject]]:
+    """What is drawn and labelled where overlays hide parts of the field: a root under one has no label.
+
+    A tip under one moves to where the shaft goes under; a shaft of which that leaves too little is not drawn either.
+    """
+    if valid.all():
+        return shown, objects
+    kept, gone = [], set()
+    for item in objects:
+        if not _seen(valid, item.x, item.y):
+            continue
+        if item.tip_x is None or item.tip_y is None:
+            kept.append(item)
+            continue
+        along = np.linspace(0, 1, 65)[:, None]
+        line = np.array([item.x, item.y]) + along * np.array([item.tip_x - item.x, item.tip_y - item.y])
+        hidden = np.flatnonzero([not _seen(valid, x, y) for x, y in line])
+        if not hidden.size:
+            kept.append(item)
+            continue
+        x, y = (float(value) for value in line[hidden[0] - 1])
+        if item.sign in TOLD_BY_TIP or np.hypot(x - item.x, y - item.y) * um_per_px < 2 * LEAST_VISIBLE_UM:
+            gone.add(item.id)
+        else:
+            kept.append(replace(item, tip_x=x, tip_y=y, tip_in_view=False))
+    return [s for s in shown if s.id not in gone], kept
+
+
+def _seen(valid: NDArray[np.bool_], x: float, y: float) -> bool:
+    """Whether the place (px) is valid; what lies just off the image, as a tip on its border may, is its edge."""
+    height, width = valid.shape
+    return bool(valid[min(max(int(y), 0), height - 1), min(max(int(x), 0), width - 1)])
 
 
 def _shaded(image: Image, cover: Image, view: View, light: Floats, strength: float) -> Image:
-    """Skin under the soft shadow of the hair, which falls away from the light."""
-    reach = view.span_px(22.0)
+    """Skin under the soft, warm shadow of the hair, which falls away from the light."""
+    reach = view.span_px(24.0)
     shift = np.round(-light * reach).astype(int)
     shadow = np.roll(cover, (int(shift[1]), int(shift[0])), axis=(0, 1))
-    return np.asarray(image * (1.0 - np.float32(strength) * blurred(shadow, reach))[..., None])
+    soft = np.float32(strength) * blurred(shadow, 1.2 * reach)
+    return np.asarray(image * (1.0 - soft[..., None] * SHADE))
