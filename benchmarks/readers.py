@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from trichotrack.detect.detections import Detections
-from trichotrack.model.export import Exported, spec_of
+from trichotrack.model.export import OUTPUTS, Exported, spec_of
 from trichotrack.model.metrics import LOWEST_SCORE
 from trichotrack.model.task import load_task
 from trichotrack.runtime.counter import Counter
@@ -77,7 +77,7 @@ class TorchSession:
     def run(self, wanted: list[str], feeds: dict[str, NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         with torch.no_grad():
             outputs = self.graph(torch.from_numpy(feeds["image"]))
-        by_name = dict(zip(("peaks", "offset", "shaft"), outputs, strict=True))
+        by_name = dict(zip(OUTPUTS, outputs, strict=True))
         return [by_name[name].float().numpy() for name in wanted]
 
 
