@@ -76,6 +76,11 @@ def test_a_batch_gives_readings_tables_and_overlays(here: Path, model: Path) -> 
         assert overlay.width == 300
     assert "not validated on patients" in result.output
     assert "2 captures read." in result.output
+    assert (
+        analyze("in/a.png", "--um-per-px", 6, "--out", "out", model=model)
+        .output.splitlines()[-1]
+        .startswith("1 capture read.")
+    )
 
 
 def test_bad_files_are_listed_and_cost_nothing_else(here: Path, model: Path) -> None:

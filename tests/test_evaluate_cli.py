@@ -46,7 +46,7 @@ def test_a_table_of_figures_with_what_must_be_known_to_judge_them(labels, counte
     assert result.exit_code == 0, result.output
     assert "black_dot" in result.output
     assert "2 captures of 2 patients" in " ".join(result.output.split())
-    assert "broken_hair: not labelled in 1 captures" in " ".join(result.output.split())
+    assert "broken_hair: not labelled in 1 capture," in " ".join(result.output.split())
     assert max(map(len, result.output.splitlines())) <= 80
 
 
@@ -73,4 +73,4 @@ def test_captures_that_cannot_be_read_are_told_and_give_exit_status_3(labels, co
     result = CliRunner().invoke(app, ["model.onnx", str(labels)])
     assert result.exit_code == 3
     assert "is damaged" in result.stderr
-    assert "1 captures of 1 patients" in " ".join(result.output.split())
+    assert "1 capture of 1 patient;" in " ".join(result.output.split())

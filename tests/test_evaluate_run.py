@@ -277,3 +277,49 @@ def test_a_command_is_recorded_without_the_paths_of_this_machine(tmp_path):
     words = ["trichotrack", "evaluate", str(tmp_path / "my model.onnx"), "data/demo", "--split", "val"]
     assert command_line(words) == 'trichotrack evaluate "my model.onnx" data/demo --split val'
     assert versions(["numpy", "no-such-package"]).keys() == {"numpy"}
+
+
+def masked(folder: Path, columns: int, size: tuple[int, int] = (SIDE_PX, SIDE_PX)) -> LabelSet:
+    """One capture whose scalp is its first columns, with black dots labelled on it and off it."""
+    labelset = labelset_of(
+        [("a.png", "black_dot", 20, 20), ("a.png", "black_dot", 150, 20)],
+        [("a.png", "black_dot", "exhaustive", None)],
+        folder=folder,
+    )
+    mask = np.zeros(size, np.uint8)
+    mask[:, :columns] = 255
+    Image.fromarray(mask).save(folder / "a_mask.png")
+    return replace(labelset, captures=(replace(labelset.captures[0], valid_area="a_mask.png"),))
+
+
+def test_what_lies_off_the_valid_area_is_neither_right_nor_wrong_and_its_area_does_not_count(tmp_path):
+    counter = FakeCounter({"a.png": [("black_dot", 20, 20), ("black_dot", 150, 22), ("black_dot", 199.9, 90)]})
+    (score,) = evaluate(counter, masked(tmp_path, 100)).scores
+    assert (score.tp, score.fp, score.fn, score.predicted, score.reference) == (1, 0, 0, 1, 1)
+    assert score.area_cm2 == pytest.approx(0.5 * SIDE_PX**2 * (UM_PER_PX / 1e4) ** 2)
+    (whole,) = evaluate(counter, masked(tmp_path, SIDE_PX)).scores
+    assert (whole.tp, whole.fp, whole.fn) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(("columns", "size", "said"), [(0, (200, 200), "black throughout"), (9, (90, 200), "200×90")])
+def test_a_mask_that_does_not_fit_is_a_problem_of_its_capture(tmp_path, columns, size, said):
+    result = evaluate(FakeCounter({"a.png": []}), masked(tmp_path, columns, size))
+    (problem,) = result.problems
+    assert said in problem.message
+    assert problem.place.endswith("a_mask.png")
+    assert result.captures == 0
+
+
+def test_tolerance_and_ignored_signs_are_the_models_own_unless_given():
+    labelset = labelset_of(
+        [("a.png", "black_dot", 20, 20), ("a.png", "broken_hair", 100, 100)],
+        [("a.png", "black_dot", "exhaustive", None), ("a.png", "broken_hair", "exhaustive", None)],
+    )
+    spec = replace(spec_of("black_dot"), tolerance_mm=0.05, ignored=("broken_hair", "unheard_of"))
+    counter = FakeCounter({"a.png": [("black_dot", 26, 20), ("black_dot", 101, 100)]}, spec)
+    result = evaluate(counter, labelset)
+    assert (result.tolerance_mm, result.ignored_signs) == (0.05, ("broken_hair",))
+    assert (result.scores[0].tp, result.scores[0].fp) == (0, 1)
+    given = evaluate(counter, labelset, tolerance_mm=0.1, ignored_signs=())
+    assert (given.scores[0].tp, given.scores[0].fp) == (1, 1)
+    assert evaluate(replace(counter, spec=spec_of("black_dot")), labelset).tolerance_mm == 0.15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -50,12 +51,12 @@ def detections(*rows: tuple[float, float, int, float]) -> Detections:
 def test_missing_new_and_rescored_detections_are_told_apart() -> None:
     spec = tiny_spec()
     expected = detections((10, 10, 0, 0.9), (50, 50, 0, 0.8), (90, 90, 1, 0.7))
-    found = detections((10.2, 10, 0, 0.85), (90, 90, 0, 0.7))
+    found = detections((10.2, 10, 0, 0.85), (90, 90, 0, 0.71))
     result = compare_detections(spec, expected, found)
     said = [(difference.sign, difference.what) for difference in result.differences]
     assert sorted(said) == [
         ("black_dot", "missing, score 0.8000"),
-        ("black_dot", "not expected, score 0.7000"),
+        ("black_dot", "not expected, score 0.7100"),
         ("black_dot", "score -0.0500"),
         ("broken_hair", "missing, score 0.7000"),
     ]
@@ -67,6 +68,18 @@ def test_rounding_at_the_threshold_is_no_difference() -> None:
     expected = detections((10, 10, 0, 0.502), (50, 50, 0, 0.8))
     assert compare_detections(spec, expected, detections((50, 50, 0, 0.8004))).passed
     assert not compare_detections(spec, expected, detections((10, 10, 0, 0.502))).passed
+
+
+def test_of_two_rivals_for_one_structure_whose_scores_tie_either_may_stay() -> None:
+    spec = tiny_spec()
+    expected = detections((10, 10, 0, 0.80001), (50, 50, 1, 0.7))
+    assert compare_detections(spec, expected, detections((14, 10, 1, 0.80003), (50, 50, 1, 0.7))).passed
+    assert compare_detections(spec, expected, detections((17, 10, 0, 0.80003), (50, 50, 1, 0.7))).passed, "of one sign"
+    for found in ((14.0, 10.0, 1, 0.8003), (21.0, 10.0, 1, 0.80001)):
+        assert len(compare_detections(spec, expected, detections(found, (50, 50, 1, 0.7))).differences) == 2
+    apart = dataclasses.replace(spec.signs[1], sign=dataclasses.replace(spec.signs[1].sign, group=None))
+    other_group = tiny_spec(signs=(spec.signs[0], apart))
+    assert not compare_detections(other_group, expected, detections((14, 10, 1, 0.80001), (50, 50, 1, 0.7))).passed
 
 
 def test_a_test_that_could_not_fail_is_not_made() -> None:

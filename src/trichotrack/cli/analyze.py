@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trichotrack.cli.words import numbered
 from trichotrack.problems import InputError, Problem
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def analyze(
         Path | None,
         typer.Option(help="Table (.csv, .xlsx) with file and um_per_px or field_width_mm, also preparation."),
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Exported model. Default: the starter model.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Exported model. Default: the bundled one.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: trichotrack-readings.")] = None,
     preparation: Annotated[
         str, typer.Option(help="Of the scalp: none, clipped, shaved, dye, fibres, tattoo.")
@@ -191,14 +192,16 @@ def _show(run: _Run) -> None:
     for reading in flagged[:_PROBLEMS_SHOWN]:
         typer.echo(f"{reading.file}: {'; '.join([*reading.quality.flags, *reading.warnings])}.")
     if len(flagged) > _PROBLEMS_SHOWN:
-        typer.echo(f"{len(flagged) - _PROBLEMS_SHOWN} more captures with flags: see quality_flags in readings.csv.")
+        typer.echo(
+            f"{numbered(len(flagged) - _PROBLEMS_SHOWN, 'more capture')} with flags: see quality_flags in readings.csv."
+        )
     if run.counter.spec.notice:
         typer.echo(run.counter.spec.notice)
     for problem in run.problems[:_PROBLEMS_SHOWN]:
         typer.echo(str(problem), err=True)
     where = f" Results in {run.folder.folder}." if run.folder else ""
     failed = f", {len(run.problems)} could not be read (problems.csv)" if run.problems else ""
-    typer.echo(f"{len(run.readings)} captures read{failed}.{where}")
+    typer.echo(f"{numbered(len(run.readings), 'capture')} read{failed}.{where}")
 
 
 def _summary(readings: Sequence[Reading], sign: str) -> tuple[str, str, str, str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trichotrack.cli.words import numbered
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -28,11 +30,13 @@ def evaluate(
     labels: Annotated[Path, typer.Argument(help="Labelled folder: captures, labels and objects tables.")],
     split: Annotated[str | None, typer.Option(help="Only captures of this split, such as val or test.")] = None,
     tolerance_mm: Annotated[
-        float, typer.Option(help="A mark this near to a labelled point is right, one to one.")
-    ] = 0.15,
+        float | None,
+        typer.Option(help="A mark this near to a labelled point is right, one to one. Default: the model's, or 0.15."),
+    ] = None,
     sign: Annotated[list[str] | None, typer.Option(help="Sign to compare; repeat for more. Default: all.")] = None,
     ignore_sign: Annotated[
-        list[str] | None, typer.Option(help="Sign on which a mark is neither right nor wrong; repeat for more.")
+        list[str] | None,
+        typer.Option(help="Sign on which a mark is neither right nor wrong; repeat for more. Default: the model's."),
     ] = None,
     rater: Annotated[str, typer.Option(help="Whose labels; blank is the reference.")] = "",
     name: Annotated[str, typer.Option(help="Name of the data, as printed. Default: the folder's.")] = "",
@@ -97,7 +101,7 @@ def _evaluated(
     labelset: LabelSet,
     *,
     split: str | None,
-    tolerance_mm: float,
+    tolerance_mm: float | None,
     rater: str,
     signs: list[str] | None,
     ignored: list[str] | None,
@@ -119,7 +123,7 @@ def _evaluated(
             tolerance_mm=tolerance_mm,
             rater=rater,
             signs=signs or (),
-            ignored_signs=ignored or (),
+            ignored_signs=ignored or None,
             name=name,
             on_capture=lambda done, total: progress.update(task, completed=done, total=total),
         )
@@ -164,9 +168,10 @@ def _cell(figure: Figure, form: str) -> str:
 
 def _remarks(result: Evaluation) -> list[str]:
     """What must be known to judge the table."""
+    read = f"{numbered(result.captures, 'capture')} of {numbered(result.patients, 'patient')}"
     compared = (
-        f"{result.captures} captures of {result.patients} patients; marks within {result.tolerance_mm:g} mm of a "
-        "label, one to one. Below each value its 95 % interval, by resampling patients."
+        f"{read}; marks within {result.tolerance_mm:g} mm of a label, one to one. Below each value its 95 % interval, "
+        "by resampling patients."
     )
     lines = [compared]
     if result.patients == 1:
@@ -174,9 +179,12 @@ def _remarks(result: Evaluation) -> list[str]:
     if result.ignored_signs:
         lines.append(f"Marks on {', '.join(result.ignored_signs)} are neither right nor wrong.")
     lines += [
-        f"{sign}: not labelled in {count} captures, passed over there." for sign, count in _some(result.unlabelled)
+        f"{sign}: not labelled in {numbered(count, 'capture')}, passed over there."
+        for sign, count in _some(result.unlabelled)
     ]
-    lines += [f"{sign}: refused in {count} captures, not scored there." for sign, count in _some(result.refused)]
+    lines += [
+        f"{sign}: refused in {numbered(count, 'capture')}, not scored there." for sign, count in _some(result.refused)
+    ]
     if result.model.notice:
         lines.append(result.model.notice)
     return lines

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trichotrack.cli.record import DEFAULT, Json, PatientId, Record, accept
+from trichotrack.cli.words import numbered
 from trichotrack.problems import InputError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def add(
     field_width_mm: Annotated[
         float | None, typer.Option(help="Or: width of the whole picture on the scalp, mm.")
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Exported model (.onnx). Default: the starter model.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Exported model (.onnx). Default: the bundled one.")] = None,
     preparation: Annotated[str, typer.Option(help="none, clipped, shaved, dye, fibres or tattoo.")] = "none",
     device: Annotated[str, typer.Option(help="Device and zoom step, such as 'X1 70x': other devices differ.")] = "",
     record: Record = DEFAULT,
@@ -106,7 +107,7 @@ def list_visits(
         typer.echo(json.dumps(rows, indent=1))
         return
     for row in rows:
-        told = f"{row['captures']} captures at {', '.join(row['sites'])}, {row['reviewed']} reviewed"
+        told = f"{numbered(row['captures'], 'capture')} at {', '.join(row['sites'])}, {row['reviewed']} reviewed"
         typer.echo(f"{row['patient']}  {row['date']}  {told}")
     if not rows:
         typer.echo("No visit yet.")
@@ -154,7 +155,7 @@ def _show_plan(plan: VisitPlan, record: Path, *, to_stderr: bool) -> None:
     if len(plan.captures) > SHOWN_NAMES:
         lines.append(f"  … and {len(plan.captures) - SHOWN_NAMES} more")
     if plan.known:
-        lines.append(f"  {len(plan.known)} captures are at this visit already")
+        lines.append(f"  already at this visit: {numbered(len(plan.known), 'capture')}")
     lines += [f"  note: {note}" for note in plan.notes]
     lines += [f"  misfit: {misfit}" for misfit in plan.misfits]
     for line in lines:
@@ -168,11 +169,11 @@ def _agree(plan: VisitPlan, *, yes: bool) -> None:
     left_out = f", leaving out {len(plan.misfits)}" if plan.misfits else ""
     if sys.stdin.isatty():
         if not typer.confirm(
-            f"Read and add {len(plan.captures)} captures{left_out}?", default=not plan.misfits, err=True
+            f"Read and add {numbered(len(plan.captures), 'capture')}{left_out}?", default=not plan.misfits, err=True
         ):
             raise InputError("Nothing was written.")
     elif plan.misfits:
-        others = f"add the other {len(plan.captures)} captures with --yes"
+        others = f"add the other {numbered(len(plan.captures), 'capture')} with --yes"
         raise InputError(f"Nothing was written: {len(plan.misfits)} misfits. Mend them, or {others}.")
 
 
@@ -210,7 +211,8 @@ def _report(plan: VisitPlan, added: VisitAdded | None, record: Path, *, as_json:
         return
     for problem in problems:
         typer.echo(str(problem), err=True)
-    typer.echo(f"{added.added} captures added" + (f", {len(problems)} could not be read" if problems else "") + ".")
+    failed = f", {len(problems)} could not be read" if problems else ""
+    typer.echo(f"{numbered(added.added, 'capture')} added{failed}.")
     for notice in dict.fromkeys(r.model.notice for r in added.readings if r.model and r.model.notice):
         _say(f"! {notice}")
     if added.added:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from trichotrack.evaluate.figures import summarise
 from trichotrack.evaluate.points import CaptureScore, sweep_capture
 from trichotrack.geometry import Scale
 from trichotrack.labels.derive import with_parents
+from trichotrack.labels.masks import read_mask
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.pictures import Mark
 from trichotrack.problems import InputError, Problem
@@ -24,6 +25,7 @@ from trichotrack.runtime.spec import ModelSpec
 from trichotrack.signs import Sign
 
 DEFAULT_TOLERANCE_MM = 0.15
+"""For a model whose spec names none."""
 
 
 class Reader(Protocol):
@@ -64,27 +66,32 @@ def evaluate(
     labelset: LabelSet,
     *,
     split: str | None = None,
-    tolerance_mm: float = DEFAULT_TOLERANCE_MM,
+    tolerance_mm: float | None = None,
     rater: str = "",
     signs: Sequence[str] = (),
-    ignored_signs: Sequence[str] = (),
+    ignored_signs: Sequence[str] | None = None,
     name: str = "",
     resamples: int = 2000,
     on_capture: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Reads each labelled capture and compares its marks with rater's labels (blank: the reference).
 
-    split: only captures of that split. tolerance_mm: a mark within it of a labelled point is right, one to one.
-    signs: those to compare; by default all that the model counts and the labels hold. A sign that others declare as
-    their parent is counted as their sum where the model has no channel for it. ignored_signs: a mark on one of these
-    is neither right nor wrong. name: of the data, by default that of the folder. on_capture: told (done, of all).
+    split: only captures of that split. tolerance_mm: a mark within it of a labelled point is right, one to one; by
+    default that of the model's spec. signs: those to compare; by default all that the model counts and the labels
+    hold. A sign that others declare as their parent is counted as their sum where the model has no channel for it.
+    ignored_signs: a mark on one of these is neither right nor wrong; by default those of the model's spec that the
+    labels know. name: of the data, by default that of the folder. on_capture: told (done, of all).
     A capture that is not exhaustively labelled for a sign says nothing of it; one labelled by number, or read without
-    a scale, is counted only.
+    a scale, is counted only. Where a capture has a valid_area, what lies off it is neither right nor wrong.
     Raises InputError where nothing can be compared; a capture that cannot be read becomes a problem in the result.
     """
+    if tolerance_mm is None:
+        tolerance_mm = reader.spec.tolerance_mm or DEFAULT_TOLERANCE_MM
     if not tolerance_mm > 0:
         raise InputError(f"a tolerance of {tolerance_mm} mm matches nothing; give a positive one.")
     labelset = with_parents(labelset)
+    if ignored_signs is None:
+        ignored_signs = [sign for sign in reader.spec.ignored if sign in labelset.signs and sign not in signs]
     known = _known(labelset, rater)
     captures = _chosen(labelset, split)
     channels = _comparable(reader.spec, labelset, known, signs, ignored_signs)
@@ -134,12 +141,16 @@ def _compare(
         scale = None if capture.um_per_px is None else Scale(capture.um_per_px, "table")
         path = labelset.folder / capture.file
         reading = reader.read(path, scale=scale, preparation=capture.preparation)
+        mask = _mask(labelset, capture, reading)
     except InputError as error:
         tally.problems += error.problems
         return
     tally.seconds += time.perf_counter() - started
     tally.patients.add(capture.patient)
-    objects = known.objects.get(capture.file, [])
+    objects = [marked for marked in known.objects.get(capture.file, []) if _on(mask, marked)]
+    marks = [marked for marked in reading.objects if _on(mask, marked)]
+    if mask is not None and scale and reading.area_cm2 is not None:
+        reading = replace(reading, area_cm2=scale.area_cm2(reading.width, reading.height) * float(mask.mean()))
     # Without a scale (only a model trained without one reads such a capture) a tolerance in mm says nothing.
     tolerance_px = tolerance_mm * 1000 / scale.um_per_px if scale else None
     ignored_xy = _points(marked for marked in objects if marked.sign in ignored_signs)
@@ -150,12 +161,26 @@ def _compare(
             tally.refused[sign] += 1
             continue
         truth = [marked for marked in objects if marked.sign == sign]
-        found = [marked for marked in reading.objects if marked.sign in channels[sign]]
+        found = [marked for marked in marks if marked.sign in channels[sign]]
         tally.scores.append(_score(capture, labels[sign], truth, found, ignored_xy, tolerance_px, reading))
         if not _is_drawn_as_children(sign, scored, labelset.signs):
             labelled += [_mark(marked, sign) for marked in truth]
             predicted += [_mark(marked, sign) for marked in found]
     tally.comparisons.append(Comparison(capture.file, capture.patient, tuple(labelled), tuple(predicted)))
+
+
+def _mask(labelset: LabelSet, capture: CaptureRow, reading: Reading) -> NDArray[np.bool_] | None:
+    if not capture.valid_area:
+        return None
+    return read_mask(labelset.folder / capture.valid_area, (reading.width, reading.height))
+
+
+def _on(mask: NDArray[np.bool_] | None, marked: ObjectRow | MarkedObject) -> bool:
+    """Whether a structure lies on mask (H, W); None: everywhere."""
+    if mask is None:
+        return True
+    height, width = mask.shape
+    return bool(mask[min(max(int(marked.y), 0), height - 1), min(max(int(marked.x), 0), width - 1)])
 
 
 def _score(

@@ -25,6 +25,9 @@ TOLERANCE_PX = 0.5
 TOLERANCE_SCORE = 0.005
 """Processors round differently: by some 1e-5 in a score. More than these is another network."""
 
+TIE_SCORE = 1e-4
+"""Two rivals for one structure whose scores are this near to each other: rounding alone decides which of them stays."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -106,13 +109,17 @@ def compare_detections(
 ) -> SelfTestResult:
     """How found differs from expected, sign by sign, matched one to one.
 
-    A detection within tolerance_score of its threshold may be missing or new: rounding alone can decide it.
+    A detection within tolerance_score of its threshold may be missing or new, and of two rivals within TIE_SCORE
+    either may stay: rounding alone can decide it.
     """
     differences: list[Difference] = []
+    missing: list[int] = []
+    new: list[int] = []
     # Under half the least distance of two marks of a sign no match is contested, and the core does without scipy.
     reach_px = max(tolerance_px, min(10 * tolerance_px, 0.49 * spec.suppression_px))
     for channel, sign in enumerate(spec.signs):
-        ours, theirs = expected.take(expected.sign == channel), found.take(found.sign == channel)
+        own = np.flatnonzero(expected.sign == channel), np.flatnonzero(found.sign == channel)
+        ours, theirs = expected.take(own[0]), found.take(own[1])
         pairs = match(ours.xy, theirs.xy, reach_px)
         name = sign.sign.name
         for i, j in pairs:
@@ -122,12 +129,24 @@ def compare_detections(
                 differences.append(_difference(name, ours.xy[i], f"found {moved:.2f} px away"))
             if abs(change) > tolerance_score:
                 differences.append(_difference(name, ours.xy[i], f"score {change:+.4f}"))
-        for what, detections, matched in (("missing", ours, pairs[:, 0]), ("not expected", theirs, pairs[:, 1])):
-            for i in np.setdiff1d(np.arange(len(detections)), matched):
-                score = float(detections.score[i])
-                if score - sign.threshold > tolerance_score:
-                    differences.append(_difference(name, detections.xy[i], f"{what}, score {score:.4f}"))
+        for k, (detections, unmatched) in enumerate(((expected, missing), (found, new))):
+            left = np.delete(own[k], pairs[:, k])
+            unmatched.extend(left[detections.score[left] - sign.threshold > tolerance_score].tolist())
+    lost, gained = expected.take(np.array(missing, np.int64)), found.take(np.array(new, np.int64))
+    tied = _tied(spec, lost, gained)
+    for what, detections, excused in (("missing", lost, tied.any(axis=1)), ("not expected", gained, tied.any(axis=0))):
+        for i in np.flatnonzero(~excused):
+            said = f"{what}, score {detections.score[i]:.4f}"
+            differences.append(_difference(spec.sign_names[detections.sign[i]], detections.xy[i], said))
     return SelfTestResult(len(expected), len(found), tuple(differences))
+
+
+def _tied(spec: ModelSpec, a: Detections, b: Detections) -> NDArray[np.bool_]:
+    """(len(a), len(b)): whether the two are rivals for one structure, and rounding alone decides between them."""
+    rival_of = np.array([channel.sign.group or f"channel {i}" for i, channel in enumerate(spec.signs)])
+    apart = np.hypot(*(a.xy[:, None] - b.xy[None]).transpose(2, 0, 1))
+    even = np.abs(a.score[:, None] - b.score[None]) <= TIE_SCORE
+    return np.asarray((rival_of[a.sign][:, None] == rival_of[b.sign][None]) & (apart < spec.suppression_px) & even)
 
 
 def _difference(name: str, xy: NDArray[np.float64], what: str) -> Difference:
