@@ -42,6 +42,7 @@ class Camera:
     cast: Floats
     exposure: float
     contrast: float
+    slope: float
     vignette: float
     vignette_centre: Floats
     noise: float
@@ -64,9 +65,9 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
         shadow=float(rng.uniform(0.05, 0.45)),
         haze=within(rng, priors.haze) * shine,
         haze_colour=_haze_colour(rng),
-        roughness=log_within(rng, (0.02, 0.2)),
+        roughness=log_within(rng, (0.08, 0.38)),
         glint=within(rng, priors.glint) * shine,
-        glint_share=float(rng.uniform(0.8, 1.7)),
+        glint_share=float(rng.uniform(0.6, 1.5)),
         defocus_um=_skewed(rng, priors.defocus_um),
         depth_um=within(rng, priors.depth_defocus_um),
         tilt=rng.uniform(-0.5, 0.5, 2),
@@ -75,6 +76,7 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
         cast=within(rng, priors.cast) * rng.uniform((-1, -1, -0.4), (1, 1, 1)),
         exposure=within(rng, priors.exposure),
         contrast=float(rng.uniform(0.85, 1.2)),
+        slope=within(rng, priors.slope),
         vignette=within(rng, priors.vignette),
         vignette_centre=rng.uniform(0.35, 0.65, 2),
         noise=log_within(rng, priors.noise) if priors.noise[0] > 0 else within(rng, priors.noise),
@@ -140,8 +142,9 @@ def _with_sheen(image: Image, relief: Relief, view: View, camera: Camera, rng: n
     slope = cv2.Sobel(relief.furrows, cv2.CV_32F, 1, 0, ksize=3) * np.float32(camera.light[0])
     slope += cv2.Sobel(relief.furrows, cv2.CV_32F, 0, 1, ksize=3) * np.float32(camera.light[1])
     texture = relief.fine + np.float32(0.5) * slope
-    sheen = haze * (1 + np.float32(camera.roughness) * (texture - relief.furrows))
-    sheen += np.clip(texture - np.float32(camera.glint_share), 0, 1.5) * lit
+    rough = np.float32(camera.roughness) * (texture + relief.broad - relief.furrows)
+    sheen = haze * (1 + rough)
+    sheen += np.clip(texture + np.float32(0.3) * relief.broad - np.float32(camera.glint_share), 0, 1.5) * lit
     np.clip(sheen, 0, 0.95, out=sheen)
     image = image + enlarged(tint, 4, view)
     image += sheen[..., None] * (camera.haze_colour.astype(np.float32) - image)
@@ -214,6 +217,8 @@ def _light(view: View, camera: Camera) -> Image:
     y = np.arange(height, dtype=np.float32)[:, None] / height
     rim = (x - np.float32(camera.vignette_centre[0])) ** 2 + (y - np.float32(camera.vignette_centre[1])) ** 2
     light = np.float32(camera.exposure) * (1 - np.float32(camera.vignette) * np.clip(1.96 * rim, 0, 1))
+    towards = (np.float32(camera.slope) * camera.light).astype(np.float32)
+    light = light * (1 + towards[0] * (x - np.float32(0.5)) + towards[1] * (y - np.float32(0.5)))
     cast = camera.cast.astype(np.float32)
     blue = cast[0] * (x - np.float32(0.5)) + cast[1] * (y - np.float32(0.5)) + cast[2] * (2 * rim - np.float32(0.4))
     shares = np.array([-0.1, -0.2, 1.0], np.float32)

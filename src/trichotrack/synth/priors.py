@@ -17,16 +17,23 @@ Range = tuple[float, float]
 class ScalpPriors:
     """What grows: follicular units, which sign each hair shows, and its calibre and length in µm."""
 
-    units_per_cm2: Range = (45.0, 115.0)
-    """Follicular units per cm². Counted by eye on real 70x captures: some 8 in 0.104 cm²; widened."""
-    hairs_per_unit: tuple[float, ...] = (0.42, 0.40, 0.15, 0.03)
-    """Chance of units of one, two, three and four hairs. Assumed."""
-    min_root_distance_um: float = 120.0
-    """Two roots are never nearer, so that no label lies on another. Assumed: hairs of a real unit may be nearer."""
-    sign_mix: tuple[float, ...] = (1.1, 1.0, 1.0, 1.0, 0.7, 0.8)
-    """Dirichlet weights of black dot, broken, tapering, short vellus, terminal and empty within a patch. Assumed."""
+    units_per_cm2: Range = (42.0, 130.0)
+    """Follicular units per cm². Real 70x captures: 4 to 15 marked units in 0.104 cm², 8 on average; widened."""
+    hairs_per_unit: tuple[float, ...] = (0.47, 0.38, 0.13, 0.02)
+    """Chance of units of one, two, three and four hairs. Real 70x captures: 0.52, 0.39, 0.085 and 0.004."""
+    unit_step_um: Range = (135.0, 60.0)
+    """Mean and standard deviation of the distance of neighbouring roots of a unit, of marked roots on real captures."""
+    min_root_distance_um: float = 22.0
+    """Two roots are never nearer, so that no label lies on another. One real pair in a hundred is."""
+    sign_mix: tuple[float, ...] = (1.1, 1.0, 1.0, 1.0, 0.7, 0.8, 0.5, 0.7, 0.6)
+    """Dirichlet weights within a patch of black dot, broken, tapering, short vellus, terminal, empty, intermediate,
+    upright regrowing and pigtail. Those left off the end never occur. Assumed."""
     sign_absent: float = 0.3
     """Chance that a sign is absent from a capture altogether. Assumed."""
+    rare_absent: float = 0.55
+    """The same for upright regrowing and pigtail hair. Assumed."""
+    clipped_mix: tuple[float, ...] = (0.0, 0.0, 0.0, 0.5, 6.0, 0.9, 0.6)
+    """As `sign_mix`, for all of a clipped scalp. Real 70x captures: 7 % of hairs are marked as thin."""
     patch_share: Range = (-0.3, 1.8)
     """Share of the field inside the patch; below 0 none of it, above 1 all of it. Assumed."""
     black_dot_um: Range = (50.0, 100.0)
@@ -51,14 +58,40 @@ class ScalpPriors:
     """Calibre. Above 55 to 60 µm; the upper end as seen on real 70x captures."""
     terminal_length_um: Range = (9000.0, 30000.0)
     """Long enough to leave the field. Assumed."""
-    clipped_length_um: Range = (350.0, 1600.0)
-    """Length of clipped hair, as on real 70x captures."""
+    intermediate_width_um: Range = (31.0, 54.0)
+    """Calibre: neither vellus nor terminal."""
+    upright_width_um: Range = (40.0, 90.0)
+    """Calibre at the base. Assumed: that of the terminal hair it will be."""
+    upright_length_um: Range = (300.0, 4000.0)
+    """Log-uniform. Assumed."""
+    pigtail_width_um: Range = (24.0, 62.0)
+    """Calibre at the base. Assumed."""
+    pigtail_length_um: Range = (900.0, 3600.0)
+    """Along the coil; log-uniform. Assumed."""
+    growth_mm_per_day: Range = (0.27, 0.4)
+    """Of terminal and upright regrowing hair. About 0.3 mm a day."""
+    vellus_growth_mm_per_day: Range = (0.03, 0.1)
+    """Assumed."""
+    curly_chance: float = 0.15
+    """Chance that a person's long hair is curly, up to tightly curled. Assumed."""
+    clipped_length_um: Range = (170.0, 960.0)
+    """Length of clipped hair; log-uniform. Real 70x captures: 210 to 780 µm for nine in ten, median 440."""
+    clipped_vellus_um: Range = (120.0, 680.0)
+    """The same of vellus hair. Real 70x captures: 140 to 600 µm for nine in ten, median 285."""
+    clipped_spread_deg: Range = (5.0, 14.0)
+    """Standard deviation of hair direction about the local stream in a clipped capture. Real 70x captures: 4.5 to 14."""
     clipped_chance: float = 0.0
     """Chance of a clipped preparation: there black dots and broken hairs are not told, so none are drawn."""
     lying_hairs_per_cm2: Range = (0.0, 30.0)
     """Long hairs crossing the field whose root is elsewhere. Assumed."""
     fragments_per_cm2: Range = (0.0, 40.0)
     """Cut pieces of hair lying on the skin, as on real captures. Half of all captures have none."""
+    shaved_chance: float = 0.04
+    """Chance that an unclipped scalp is shaved: stubs level with the skin, never labelled. Assumed."""
+    tattooed_chance: float = 0.03
+    """Chance of micropigmentation: regular bluish grey dots. Assumed."""
+    fibre_chance: float = 0.2
+    """Chance of textile fibres, one to four. Assumed."""
     stream_spread_deg: float = 16.0
     """Standard deviation of hair direction about the local stream. Assumed."""
 
@@ -135,21 +168,23 @@ class CameraPriors:
     """Blur where the scalp or a raised hair leaves the plane of focus, standard deviation."""
     optics_px: Range = (0.45, 0.95)
     """Blur of lens and demosaicing, standard deviation in px."""
-    red_gain: Range = (0.84, 1.08)
+    red_gain: Range = (0.82, 1.07)
     green_gain: Range = (0.97, 1.03)
     blue_gain: Range = (0.84, 1.30)
     """White balance from yellowish to bluish, as on real captures. Greenish and strongly yellow are held out."""
-    cast: Range = (0.0, 0.2)
+    cast: Range = (0.0, 0.25)
     """How much bluer one side and the corners are than the middle, as a share. Up to 0.2 on real captures."""
     exposure: Range = (0.86, 1.2)
     """Factor on brightness."""
-    vignette: Range = (0.0, 0.3)
+    slope: Range = (0.0, 0.3)
+    """How much brighter the side of the light is than the other, as a share. Assumed."""
+    vignette: Range = (0.0, 0.32)
     """Loss in the corner. Assumed."""
-    polarised_chance: float = 0.3
+    polarised_chance: float = 0.25
     """Chance of a polarised light: no sheen of the skin and no glints. Assumed."""
     haze: Range = (0.05, 0.75)
     """Surface reflection (unpolarised or dry contact), bluish white and patchy, as on real captures."""
-    glint: Range = (0.0, 0.6)
+    glint: Range = (0.0, 1.0)
     """Strength of the fine glints of wet or oily skin."""
     noise: Range = (0.0012, 0.016)
     """Sensor noise, standard deviation of full scale at mid-grey; log-uniform. Assumed; real captures, brought to

@@ -19,10 +19,11 @@ BROWN = np.array([0.55, 0.85, 1.0], np.float32)
 
 @dataclass(frozen=True)
 class Relief:
-    """Of the surface, (H, W) each: furrows 0 to 1, and fine, the grain of about unit variance that the sheen shows."""
+    """Of the surface, (H, W) each: furrows 0 to 1; fine and broad, grain below and above 40 µm, that the sheen shows."""
 
     furrows: Image
     fine: Image
+    broad: Image
 
 
 def paint_skin(scalp: Scalp, view: View) -> tuple[Image, Relief]:
@@ -31,7 +32,8 @@ def paint_skin(scalp: Scalp, view: View) -> tuple[Image, Relief]:
     skin = scalp.skin
     image = _tone(rng, scalp, view)
     relief = _relief(rng, scalp, view)
-    shade = np.float32(0.10 * skin.furrow_depth) * relief.furrows - np.float32(0.004 + 0.010 * skin.grain) * relief.fine
+    shade = np.float32(0.10 * skin.furrow_depth) * relief.furrows
+    shade -= np.float32(0.008 + 0.014 * skin.grain) * (relief.fine + relief.broad)
     image *= 1.0 - shade[..., None] * FURROW
     _paint_vessels(image, scalp, view)
     _paint_marks(image, scalp, view)
@@ -82,12 +84,13 @@ def _relief(rng: np.random.Generator, scalp: Scalp, view: View) -> Relief:
         line = np.exp(-((ridge * np.float32(1 / width)) ** 2))
         depth = np.clip(0.45 + 0.55 * noise(rng, view, radius, 1.6 * spacing, stretch=2.0, angle=angle), 0, 1.2)
         np.maximum(furrows, line * depth, out=furrows)
-    fine = np.zeros(view.shape, np.float32)
-    for cell, amount, long in ((60.0, 0.45, 1.3), (26.0, 0.55, 3.2), (12.0, 0.7, 1.4)):
+    fine, broad = np.zeros(view.shape, np.float32), np.zeros(view.shape, np.float32)
+    for cell, amount, long in ((150.0, 0.6, 1.6), (60.0, 0.7, 2.0), (26.0, 0.65, 3.2), (12.0, 0.7, 1.4)):
         if cell > 0.8 * view.um_per_px:
             stretch = 1.0 + (long - 1.0) * (skin.furrow_stretch - 1.0)
-            fine += np.float32(amount) * noise(rng, view, radius, cell, stretch=stretch, angle=skin.furrow_angle)
-    return Relief(furrows, fine)
+            grain = fine if cell < 40 else broad
+            grain += np.float32(amount) * noise(rng, view, radius, cell, stretch=stretch, angle=skin.furrow_angle)
+    return Relief(furrows, fine, broad)
 
 
 def _paint_vessels(image: Image, scalp: Scalp, view: View) -> None:

@@ -31,7 +31,7 @@ def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
         colour=triple(base),
         melanin=melanin,
         furrow_um=log_within(rng, priors.furrow_um),
-        furrow_depth=within(rng, priors.furrow_depth),
+        furrow_depth=within(rng, priors.furrow_depth) * float(rng.random() ** 0.5),
         furrow_stretch=float(rng.uniform(1.0, 2.6)),
         furrow_angle=float(rng.uniform(0, np.pi)),
         mottle=float(rng.uniform(0.3, 1.0)),
