@@ -1,9 +1,9 @@
-"""Figures from sums over people, with intervals by resampling people."""
+"""Figures of sums and medians over people (or over drawn captures), with intervals by resampling them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +14,50 @@ from trichotrack.stats.resample import cluster_bootstrap
 Sums = NDArray[np.float64]
 
 
-def ratio(rows: Iterable[tuple[str, float, float]], *, resamples: int = 2000) -> Figure:
-    """Sum over sum, of rows (person, numerator, denominator)."""
-    return figure(((person, (above, below)) for person, above, below in rows), _quotient, resamples=resamples)
-
-
-def figure(
-    rows: Iterable[tuple[str, tuple[float, ...]]], statistic: Callable[[Sums], Sums], *, resamples: int = 2000
-) -> Figure:
-    """A statistic of sums (..., K), of rows (person, K components)."""
+def sums_of(rows: Iterable[tuple[str, Sequence[float]]]) -> dict[str, Sums]:
+    """Rows (person, K components) added up by person."""
     people: dict[str, Sums] = {}
     for person, components in rows:
-        people[person] = people.get(person, 0.0) + np.array(components, np.float64)
+        people[person] = people.get(person, np.zeros(len(components))) + np.array(components, np.float64)
+    return people
+
+
+def figure(people: Mapping[str, Sums], statistic: Callable[[Sums], Sums], *, resamples: int = 2000) -> Figure:
+    """A statistic of sums (..., K), vectorised, of the K sums of each person."""
     sums = np.array(list(people.values()))
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(statistic(sums.sum(axis=0)))
     return Figure(_known(value), *map(_known, cluster_bootstrap(sums, statistic, n=resamples)))
+
+
+def ratio(rows: Iterable[tuple[str, float, float]]) -> Figure:
+    """Sum over sum, of rows (person, numerator, denominator)."""
+    return figure(sums_of((person, (above, below)) for person, above, below in rows), _quotient)
+
+
+def f1_of(sums: Sums) -> Sums:
+    """F1 of sums (..., 3): right, false and missed."""
+    return np.asarray(2 * sums[..., 0] / (2 * sums[..., 0] + sums[..., 1] + sums[..., 2]))
+
+
+def median(rows: Sequence[tuple[str, float]], *, resamples: int = 400, seed: int = 0) -> Figure:
+    """Median of rows (person, value), with its interval from resampling people with all their values."""
+    if not rows:
+        return Figure(None)
+    names, values = [person for person, _ in rows], np.array([value for _, value in rows])
+    people, index = np.unique(names, return_inverse=True)
+    order = np.argsort(values, kind="stable")
+    value = float(np.median(values))
+    if len(people) < 2:
+        return Figure(value)
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(len(people), np.full(len(people), 1 / len(people)), size=resamples)
+    weights = np.cumsum(times[:, index[order]], axis=1)
+    # Of an even number the lower of the two in the middle: between so many values it makes no difference.
+    at = np.argmax(weights >= weights[:, -1:] / 2, axis=1)
+    drawn = values[order][at][weights[:, -1] > 0]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Figure(value, float(low), float(high))
 
 
 def _quotient(sums: Sums) -> Sums:
