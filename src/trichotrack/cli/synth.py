@@ -69,6 +69,24 @@ def demo(out: Out, seed: Seed = 0) -> None:
     )
 
 
+@synth_app.command()
+def sheet(out: Annotated[Path, typer.Option("--out", help="Picture to write: .png or .jpg.")], seed: Seed = 0) -> None:
+    """One page of renders: every sign close by, every knob of the renderer at three settings.
+
+    Example: trichotrack synth sheet --out sheet.png
+    """
+    if out.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
+        raise InputError(f"--out {out} is neither .png nor .jpg.")
+    from trichotrack.pictures import save_picture
+    from trichotrack.synth.sheet import cells_of_sheet
+    from trichotrack.synth.sheet import sheet as page_of
+
+    with progress(cells_of_sheet(), "Rendering") as step:
+        page = page_of(seed, on_cell=step)
+    save_picture(page, out)
+    typer.echo(f"A page of {cells_of_sheet()} renders in {out}, all synthetic")
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """(width, height) of "640x512". Raises InputError where that is not what it is, or too small or large to render."""
     width, times, height = text.lower().partition("x")

@@ -16,7 +16,7 @@ from trichotrack.synth.draw import draw_person
 from trichotrack.synth.patients import Course, Field, draw_field, draw_pose, scalp_at
 from trichotrack.synth.priors import Priors, ScalpPriors, SkinPriors
 from trichotrack.synth.render import MARGIN_UM, photograph
-from trichotrack.synth.write import NOTICE, Rows, Series, clinic_camera, label_set, rows_of, save_jpeg, write_series
+from trichotrack.synth.write import NOTICE, Rows, Series, clinic_camera, label_set, rows_of, save_capture, write_series
 
 PATIENT = "P001"
 SITES = ("vertex", "occipital")
@@ -60,6 +60,7 @@ SALT: tuple[tuple[int, tuple[int, int, int, int]], ...] = (
 
 TREATMENT_COLUMNS = ("patient", "drug", "dose", "unit", "route", "start", "end", "stop_reason", "response")
 SALT_COLUMNS = ("patient", "date", "top", "back", "left", "right", "total")
+CORRESPONDENCE_COLUMNS = ("file", "id", "site", "field", "structure", "follicle", "sign")
 PATIENT_COLUMNS = ("patient", "synthetic", "aa_type", "sex", "birth_year", "onset")
 
 
@@ -99,9 +100,10 @@ def captures_in_demo() -> int:
 def write_patient(folder: Path, seed: int, on_capture: Callable[[], None] | None = None) -> LabelSet:
     """One synthetic patient over four visits: a folder a visit, the record's tables, and the truth of every capture.
 
-    Every site has three fields, the first of them taken twice. Beside the visits' folders: captures.csv, labels.csv
-    and objects.csv with every structure (its id ends in that of its follicle, the same at every visit), patient.csv,
-    treatments.csv, salt.csv and scale.csv. Raises InputError where folder is not empty.
+    Every site has three fields, the first of them taken twice. Beside the visits' folders: captures.csv, labels.csv,
+    objects.csv and signs.yaml with every structure, correspondence.csv (which of them is the same structure, and which
+    grows from the same follicle, in other captures of its field), patient.csv, treatments.csv, salt.csv and scale.csv.
+    Raises InputError where folder is not empty.
     """
     from trichotrack.labels.write import write_labels
 
@@ -111,6 +113,7 @@ def write_patient(folder: Path, seed: int, on_capture: Callable[[], None] | None
     person = draw_person(np.random.default_rng([seed, 100]), priors)
     radius_um = 0.5 * float(np.hypot(*SIZE_PX)) * UM_PER_PX + 2 * MARGIN_UM
     rows: list[Rows] = []
+    same: list[tuple[object, ...]] = []
     for number, site in enumerate(SITES):
         for place in range(1, FIELDS + 1):
             rng = np.random.default_rng([seed, 101, number, place])
@@ -119,28 +122,39 @@ def write_patient(folder: Path, seed: int, on_capture: Callable[[], None] | None
                 for repeat in (1, 2) if place == 1 else (1,):
                     shot = np.random.default_rng([seed, 102, number, place, visit, repeat])
                     name = f"{site}_{place}_{repeat}"
-                    rows.append(_take(folder, field, shot, priors, date, name))
+                    taken, links = _take(folder, field, shot, priors, date, name)
+                    rows.append(taken)
+                    same += links
                     if on_capture is not None:
                         on_capture()
     truth = label_set(folder, rows)
     write_labels(truth, folder)
+    _write_table(folder / "correspondence.csv", CORRESPONDENCE_COLUMNS, same)
     _write_record(folder, [row.capture.file for row in rows])
     return truth
 
 
-def _take(folder: Path, field: Field, rng: np.random.Generator, priors: Priors, date: dt.date, name: str) -> Rows:
+def _take(
+    folder: Path, field: Field, rng: np.random.Generator, priors: Priors, date: dt.date, name: str
+) -> tuple[Rows, list[tuple[object, ...]]]:
+    """The capture's rows, and a row of correspondence.csv for each of its objects."""
     weeks = (date - FIRST_VISIT).days / 7
     pose = draw_pose(rng)
     scalp = scalp_at(field, weeks, rng)
     capture = photograph(scalp, rng, size_px=SIZE_PX, um_per_px=UM_PER_PX, priors=priors.camera, pose=pose)
     file = f"{date.isoformat()}/{name}.jpg"
-    save_jpeg(folder / file, capture.image)
     site, place, _ = name.split("_")
     row = CaptureRow(
         file=file, patient=PATIENT, visit=str(VISITS.index(date) + 1), site=site, field=place, date=date.isoformat(),
-        device="synthetic",
+        device="synthetic", valid_area=save_capture(folder, file, capture),
     )  # fmt: skip
-    return rows_of(capture, row, f"{date.isoformat()}/{name}-{site}{place}")
+    prefix = f"{date.isoformat()}/{name}-{site}{place}"
+    follicles = {structure.id: getattr(structure, "follicle", -1) for structure in scalp.structures}
+    links = [
+        (file, f"{prefix}{item.id}", site, place, item.id, follicles.get(item.id, ""), item.sign)
+        for item in capture.objects
+    ]
+    return rows_of(capture, row, prefix), links
 
 
 def _write_record(folder: Path, files: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Synthetic captures as a labelled folder of three tables, and as JPEG files that say what they are."""
+"""Synthetic captures as a labelled folder, and as JPEG files that say what they are."""
 
 from __future__ import annotations
 
@@ -11,18 +11,30 @@ from numpy.typing import NDArray
 
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.problems import InputError
+from trichotrack.signs import SIGN, Sign
 from trichotrack.synth.draw import draw_person, draw_scalp
-from trichotrack.synth.priors import CameraPriors, Priors
+from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors
 from trichotrack.synth.render import MARGIN_UM, SyntheticCapture, capture_rng, photograph
-from trichotrack.synth.scalp import DRAWN_SIGNS
 
 NOTICE = "Synthetic scalp, not a person"
 """In the comment of every JPEG written here."""
 
 JPEG_QUALITY = 88
 
-NOT_TOLD_WHEN_CLIPPED = ("black_dot", "broken_hair", "tapering_hair")
-"""Clipped hair looks like them: in such a capture nothing is said of these signs."""
+INTERMEDIATE = Sign(
+    "intermediate_hair", "intermediate hair", "intermediate hairs",
+    "Long hair of even calibre between vellus and terminal: 30 to 55 µm. Context; neither right nor wrong.",
+    role="context", width_um=(30, 55), colour=(120, 94, 240),
+)  # fmt: skip
+"""Beyond the vocabulary: declared in signs.yaml of every folder written here."""
+
+SIGNS: dict[str, Sign] = {**SIGN, INTERMEDIATE.name: INTERMEDIATE}
+"""All that is labelled: the vocabulary and intermediate hair."""
+
+NOT_TOLD_WHEN_CLIPPED = (
+    "black_dot", "broken_hair", "tapering_hair", "upright_regrowing_hair", "pigtail_hair",
+)  # fmt: skip
+"""A clipped stub looks like them, or has lost the free end that tells them: such a capture says nothing of them."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +47,12 @@ class Rows:
 
 
 def rows_of(capture: SyntheticCapture, row: CaptureRow, prefix: str) -> Rows:
-    """All drawn signs, exhaustive. prefix: put before the id of each structure, so that ids are unique in the table.
+    """All signs drawn, exhaustive. prefix: put before the id of each structure, so that ids are unique in the table.
 
     A tip that is out of view is left empty, as nobody could mark it.
     """
     row = replace(row, um_per_px=round(capture.um_per_px, 4), preparation=capture.preparation)
-    told = [s for s in DRAWN_SIGNS if capture.preparation == "none" or s not in NOT_TOLD_WHEN_CLIPPED]
+    told = [sign for sign in SIGNS if capture.preparation == "none" or sign not in NOT_TOLD_WHEN_CLIPPED]
     objects = tuple(
         ObjectRow(
             id=f"{prefix}{item.id}",
@@ -60,13 +72,31 @@ def rows_of(capture: SyntheticCapture, row: CaptureRow, prefix: str) -> Rows:
 
 
 def label_set(folder: Path, rows: list[Rows]) -> LabelSet:
-    """The rows of all captures as one set."""
+    """The rows of all captures as one set, with SIGNS."""
     return LabelSet(
         folder=folder,
         captures=tuple(row.capture for row in rows),
         labels=tuple(label for row in rows for label in row.labels),
         objects=tuple(item for row in rows for item in row.objects),
+        signs=SIGNS,
     )
+
+
+def save_capture(folder: Path, file: str, capture: SyntheticCapture) -> str:
+    """Writes the picture as folder/file and, where not all of it is scalp, its mask; returns valid_area ("" without).
+
+    The mask is folder/masks/FILE.png, white where the capture shows scalp.
+    """
+    from PIL import Image
+
+    save_jpeg(folder / file, capture.image)
+    if capture.valid.all():
+        return ""
+    mask = f"masks/{Path(file.removeprefix('images/')).with_suffix('.png').as_posix()}"
+    path = folder / mask
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.where(capture.valid, np.uint8(255), np.uint8(0))).convert("1").save(path, optimize=True)
+    return mask
 
 
 def save_jpeg(path: Path, image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> None:
@@ -105,7 +135,7 @@ def write_series(
     priors: Priors | None = None,
     on_capture: Callable[[], None] | None = None,
 ) -> LabelSet:
-    """Renders a series into folder: images/, captures.csv, labels.csv and objects.csv.
+    """Renders a series into folder: images/, masks/ (of captures that are not all scalp), the three tables, signs.yaml.
 
     Raises InputError where folder is not empty.
     """
@@ -123,9 +153,9 @@ def write_series(
         name = f"S{number + 1:03d}"
         capture = _capture_of_person(series, priors, seed, number, shot)
         file = f"images/{name}_{shot + 1}.jpg"
-        save_jpeg(folder / file, capture.image)
         row = CaptureRow(
             file=file, patient=name, visit="1", site="vertex", field=str(shot + 1), device="synthetic",
+            valid_area=save_capture(folder, file, capture),
         )  # fmt: skip
         rows.append(rows_of(capture, row, f"{name}_{shot + 1}-"))
         if on_capture is not None:
@@ -164,4 +194,5 @@ def clinic_camera() -> CameraPriors:
         sharpening=(0.0, 0.4),
         glare_blobs=2,
         bubbles=3,
+        overlays=OverlayPriors(overlay_chance=0.0),
     )
