@@ -145,7 +145,8 @@ def _with_sheen(image: Image, relief: Relief, view: View, camera: Camera, rng: n
     rough = np.float32(camera.roughness) * (texture + relief.broad - relief.furrows)
     sheen = haze * (1 + rough)
     sheen += np.clip(texture + np.float32(0.3) * relief.broad - np.float32(camera.glint_share), 0, 1.5) * lit
-    np.clip(sheen, 0, 0.95, out=sheen)
+    # What mirrors fully is rare: coverage tends to 1 without reaching it.
+    sheen = 1 - np.exp(-np.maximum(sheen, 0))
     image = image + enlarged(tint, 4, view)
     image += sheen[..., None] * (camera.haze_colour.astype(np.float32) - image)
     return image
@@ -197,7 +198,7 @@ def expose(image: Image, view: View, camera: Camera) -> NDArray[np.uint8]:
     if camera.sharpening > 0.05:
         image += np.float32(camera.sharpening) * (image - blurred(image, 1.2))
     image *= np.float32(255)
-    return cv2.convertScaleAbs(np.clip(image, 0, 255, out=image)).astype(np.uint8, copy=False)
+    return np.asarray(cv2.convertScaleAbs(np.clip(image, 0, 255, out=image)), np.uint8)
 
 
 def compressed(pixels: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:

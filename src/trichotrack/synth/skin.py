@@ -19,7 +19,7 @@ BROWN = np.array([0.55, 0.85, 1.0], np.float32)
 
 @dataclass(frozen=True)
 class Relief:
-    """Of the surface, (H, W) each: furrows 0 to 1; fine and broad, grain below and above 40 µm, that the sheen shows."""
+    """Of the surface, (H, W) each: furrows 0 to 1; fine and broad, its grain below and above 40 µm."""
 
     furrows: Image
     fine: Image
