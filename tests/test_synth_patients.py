@@ -1,6 +1,7 @@
 """Synthetic patients, labelled folders and the demonstration data: consistent over visits, and read back as written."""
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from trichotrack.cli.synth import parse_size, synth_app
 from trichotrack.labels.check import check_labels
 from trichotrack.labels.read import read_labels
 from trichotrack.problems import InputError
-from trichotrack.synth import demo
+from trichotrack.signs import SIGN
+from trichotrack.synth import demo, sheet
 from trichotrack.synth.draw import draw_person
 from trichotrack.synth.patients import ACTIVE, Course, draw_field, scalp_at, signs_at
-from trichotrack.synth.priors import Priors
+from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors, ScalpPriors
+from trichotrack.synth.scalp import YELLOW_DOT, Scalp, Structure
 from trichotrack.synth.write import NOTICE, Series, write_series
 
 COURSE = Course((0.2, 0.2, 0.1, 0.1, 0.0, 0.4))
@@ -52,10 +55,15 @@ def test_a_follicle_that_never_responds_stays_as_it_was():
     assert all(now == then for now, then, stays in zip(last, place.baseline, never, strict=True) if stays)
 
 
-def test_the_same_follicle_keeps_its_id_and_place_and_while_it_shows_the_same_sign_its_hair():
+def hair_by_follicle(scalp: Scalp) -> dict[int, Structure]:
+    hairs = [s for s in scalp.structures if s.follicle >= 0 and s.sign != YELLOW_DOT]
+    assert len({s.follicle for s in hairs}) == len(hairs) == len({s.id for s in hairs})
+    return {s.follicle: s for s in hairs}
+
+
+def test_a_follicle_keeps_its_place_and_while_it_shows_the_same_sign_its_hair():
     place = field(radius_um=3000.0)
-    before = {s.id: s for s in scalp_at(place, 0, np.random.default_rng(0)).structures if s.unit >= 0}
-    after = {s.id: s for s in scalp_at(place, 8, np.random.default_rng(1)).structures if s.unit >= 0}
+    before, after = (hair_by_follicle(scalp_at(place, w, np.random.default_rng(w))) for w in (0, 8))
     both = before.keys() & after.keys()
     assert len(both) > 10
     assert all(np.array_equal(before[name].root_um, after[name].root_um) for name in both)
@@ -63,6 +71,24 @@ def test_the_same_follicle_keeps_its_id_and_place_and_while_it_shows_the_same_si
     assert same
     assert len(same) < len(both)
     assert all(np.array_equal(before[name].path_um, after[name].path_um) for name in same)
+    assert all(before[name].id == after[name].id for name in same)
+
+
+def test_a_hair_keeps_its_id_as_it_grows_and_what_follows_a_destroyed_one_has_another():
+    place = field()
+    seen = [hair_by_follicle(scalp_at(place, weeks, np.random.default_rng(0))) for weeks in (0, 10, 20)]
+    grew = replaced = 0
+    for before, after in pairwise(seen):
+        for name in before.keys() & after.keys():
+            old, new = before[name], after[name]
+            destroyed = old.sign in ACTIVE
+            assert (old.id == new.id) == (not destroyed or old.sign == new.sign)
+            replaced += destroyed and old.sign != new.sign
+            if not destroyed and old.sign == new.sign:
+                assert new.length_um >= old.length_um - 1e-6
+                grew += new.length_um > old.length_um + 1.0
+    assert grew > 10
+    assert replaced > 10
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +104,32 @@ def test_a_written_series_has_no_problem_and_is_read_back_whole(series_folder: P
     labelset = read_labels(series_folder)
     assert len(labelset.captures) == 7
     assert {label.level for label in labelset.labels} == {"exhaustive"}
-    assert len(labelset.labels) == 7 * 5
+    assert {label.sign for label in labelset.labels} == {*SIGN, "intermediate_hair"}
+    assert len(labelset.labels) == 7 * 9
+    assert labelset.signs["intermediate_hair"].role == "context"
     assert all(5.7 <= capture.um_per_px <= 6.0 for capture in labelset.captures)
+
+
+def test_a_mask_is_written_where_a_capture_is_not_all_scalp_and_only_there(tmp_path: Path):
+    priors = Priors(camera=CameraPriors(overlays=OverlayPriors(overlay_chance=0.7, strip_chance=1.0)))
+    write_series(tmp_path / "set", Series(8, 2, ((192, 160),)), seed=3, priors=priors)
+    assert check_labels(tmp_path / "set") == []
+    captures = read_labels(tmp_path / "set").captures
+    masks = [capture.valid_area for capture in captures if capture.valid_area]
+    assert 0 < len(masks) < len(captures)
+    assert sorted(masks) == sorted(p.relative_to(tmp_path / "set").as_posix() for p in tmp_path.glob("set/masks/*"))
+    for mask in masks:
+        with Image.open(tmp_path / "set" / mask) as image:
+            assert 0.2 < np.asarray(image.convert("L")).mean() / 255 < 1
+
+
+def test_a_clipped_capture_says_nothing_of_signs_that_clipping_hides(tmp_path: Path):
+    write_series(tmp_path / "set", Series(2, 1, ((192, 160),)), 0, priors=Priors(scalp=ScalpPriors(clipped_chance=1.0)))
+    labelset = read_labels(tmp_path / "set")
+    assert {capture.preparation for capture in labelset.captures} == {"clipped"}
+    told = {label.sign for label in labelset.labels}
+    assert told == {"terminal_hair", "short_vellus_hair", "yellow_dot", "intermediate_hair"}
+    assert {item.sign for item in labelset.objects} <= told
 
 
 def test_captures_of_a_synthetic_person_share_scale_and_split(series_folder: Path):
@@ -135,6 +185,21 @@ def test_structures_correspond_one_to_one_between_captures_of_a_field(patient_fo
     assert not one & set(follicles["2026-07-27/vertex_2_1.jpg"])
 
 
+def test_the_table_of_correspondence_names_every_object_once_and_its_follicle(patient_folder: Path):
+    with (patient_folder / "correspondence.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    objects = {item.id: item for item in read_labels(patient_folder).objects}
+    assert sorted(row["id"] for row in rows) == sorted(objects)
+    assert all((row["file"], row["sign"]) == (objects[row["id"]].file, objects[row["id"]].sign) for row in rows)
+    # Within a capture a structure is there once; wherever it is seen again it is the same sign on the same follicle.
+    same: dict[tuple[str, ...], set[tuple[str, str]]] = {}
+    for row in rows:
+        same.setdefault((row["site"], row["field"], row["structure"]), set()).add((row["sign"], row["follicle"]))
+    assert len({(row["file"], row["structure"]) for row in rows}) == len(rows)
+    assert all(len(seen) == 1 for seen in same.values())
+    assert len(same) < len(rows)
+
+
 def test_salt_totals_are_the_weighted_regions_and_reach_zero(patient_folder: Path):
     with (patient_folder / "salt.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -149,6 +214,28 @@ def test_salt_totals_are_the_weighted_regions_and_reach_zero(patient_folder: Pat
 def test_a_size_that_is_none_is_refused(text: str):
     with pytest.raises(InputError, match="--size"):
         parse_size(text)
+
+
+def test_the_sheet_shows_every_sign_every_knob_and_the_nuisances_held_out(tmp_path: Path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sheet, "CELL_PX", (32, 24))
+        patch.setattr(sheet, "TRIES", 1)
+        page = sheet.sheet(0)
+    assert page.width == sheet.COLUMNS * (32 + 8) + 8
+    shown = {path for knob in sheet.KNOBS for _, settings in knob.cells for path in settings}
+    assert {path.partition(".")[0] for path in shown} == {"scalp", "skin", "camera"}
+    assert {close.sign for close in sheet.CLOSE} == {*SIGN, "intermediate_hair"}
+
+
+@pytest.mark.parametrize("knob", sheet.KNOBS, ids=lambda knob: knob.label)
+def test_a_knob_moves_priors_that_there_are(knob: sheet.Knob):
+    assert all(sheet.changed(Priors(), settings) != Priors() or settings for _, settings in knob.cells)
+
+
+def test_a_sheet_is_a_picture(tmp_path: Path):
+    result = CliRunner().invoke(synth_app, ["sheet", "--out", str(tmp_path / "sheet.txt")])
+    assert result.exit_code != 0
+    assert isinstance(result.exception, InputError)
 
 
 def test_the_command_writes_captures(tmp_path: Path):

@@ -15,20 +15,27 @@ from trichotrack.synth.label import in_view
 from trichotrack.synth.patients import draw_pose
 from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors, ScalpPriors, SkinPriors
 from trichotrack.synth.render import capture_rng, photograph, render_capture
-from trichotrack.synth.scalp import DRAWN_SIGNS, EMPTY, Scalp, Structure
+from trichotrack.synth.scalp import EMPTY, GROWN, YELLOW_DOT, Scalp, Structure
 from trichotrack.synth.shafts import paint_shafts
 from trichotrack.synth.view import Pose, View, noise
 
+HAIRS = tuple(sign for sign in GROWN if sign != EMPTY)
 LIGHT = np.array([1.0, 0.0])
 SHARP = CameraPriors(
     defocus_um=(0, 0), depth_defocus_um=(0, 0), noise=(0, 0), sharpening=(0, 0), chromatic_px=(0, 0), jpeg_chance=0.0,
     glare_blobs=0, bubbles=0, overlays=OverlayPriors(overlay_chance=0.0),
 )  # fmt: skip
 BARE = Priors(
-    scalp=ScalpPriors(lying_hairs_per_cm2=(0, 0), fragments_per_cm2=(0, 0)),
-    skin=SkinPriors(melanin=(0.1, 0.3), hair_melanin=(1, 0, 0, 0, 0), grey_share=(0, 0), flakes_per_cm2=(0, 0)),
+    scalp=ScalpPriors(lying_hairs_per_cm2=(0, 0), fragments_per_cm2=(0, 0), fibre_chance=0.0, tattooed_chance=0.0),
+    skin=SkinPriors(
+        melanin=(0.1, 0.3),
+        hair_melanin=(1, 0, 0, 0, 0),
+        grey_share=(0, 0),
+        flakes_per_cm2=(0, 0),
+        yellow_dot_chance=(0, 0),
+    ),
     camera=SHARP,
-)
+)  # fmt: skip
 
 
 def ground(seed: int = 0, radius_um: float = 2500.0, priors: Priors = BARE) -> Ground:
@@ -84,7 +91,7 @@ def test_a_capture_has_the_size_asked_for_whatever_it_is(size: tuple[int, int]):
     assert image.dtype == np.uint8
 
 
-@pytest.mark.parametrize("sign", DRAWN_SIGNS)
+@pytest.mark.parametrize("sign", HAIRS)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_label_lies_on_its_structure_and_the_structure_nowhere_else(sign: str, seed: int):
     scalp = scalp_with(sign, seed)
@@ -150,8 +157,8 @@ def test_a_tapering_hair_is_thin_at_its_root_and_wide_at_its_tip():
 
 def test_sizes_are_those_of_the_vocabulary():
     place = ground(2, radius_um=6000.0)
-    for sign in DRAWN_SIGNS:
-        least, most = SIGN[sign].width_um
+    for sign in HAIRS:
+        least, most = SIGN[sign].width_um if sign in SIGN else (30, 55)
         hairs = [place.grower.seeded([i]).grow(sign, np.zeros(2), 0, "a") for i in range(60)]
         assert all(least <= hair.width_root_um <= most for hair in hairs)
         if sign == "broken_hair":
@@ -163,7 +170,7 @@ def test_sizes_are_those_of_the_vocabulary():
 def test_every_hair_drawn_with_its_root_in_the_image_is_labelled_and_nothing_else(index: int):
     rng = capture_rng(11, 0, index)
     place = ground(index, radius_um=3400.0, priors=Priors())
-    signs = [str(rng.choice([*DRAWN_SIGNS, EMPTY])) for _ in place.follicles]
+    signs = [str(rng.choice(GROWN)) for _ in place.follicles]
     view = View.of((640, 512), 6.0, Pose())
     shown, objects = in_view(grown(place, signs, rng), view)
     rooted = [s.id for s in shown if s.sign and view.holds(view.px(s.path_um[:1]))[0]]
@@ -176,7 +183,8 @@ def test_no_two_labels_lie_on_one_another():
     least = ScalpPriors().min_root_distance_um
     for index in range(8):
         capture = render_capture(capture_rng(2, 0, index), size_px=(320, 256))
-        xy = np.array([[item.x, item.y] for item in capture.objects]).reshape(-1, 2)
+        xy = np.array([[item.x, item.y] for item in capture.objects if item.sign != YELLOW_DOT])
+        xy = xy.reshape(-1, 2)
         gaps = np.hypot(*(xy[:, None] - xy[None]).transpose(2, 0, 1)) * 6.0
         assert (gaps[~np.eye(len(xy), dtype=bool)] >= least - 1e-6).all()
 
@@ -236,7 +244,9 @@ def test_a_clipped_capture_says_so_and_holds_no_sign_that_clipping_looks_like():
     priors = Priors(scalp=ScalpPriors(clipped_chance=1.0))
     captures = [render_capture(capture_rng(0, 0, i), size_px=(256, 256), priors=priors) for i in range(6)]
     assert {capture.preparation for capture in captures} == {"clipped"}
-    assert {item.sign for capture in captures for item in capture.objects} <= {"terminal_hair", "short_vellus_hair"}
+    assert {item.sign for capture in captures for item in capture.objects} <= {
+        "terminal_hair", "short_vellus_hair", "intermediate_hair", YELLOW_DOT,
+    }  # fmt: skip
 
 
 def test_a_pose_is_near_the_field_it_returns_to():

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from trichotrack.synth.growth import HairGrower, apart, fragments, lying_hairs
+from trichotrack.synth.growth import HairGrower
+from trichotrack.synth.loose import fibres, fragments, lying_hairs
 from trichotrack.synth.priors import Priors, ScalpPriors, SkinPriors
 from trichotrack.synth.scalp import (
-    DRAWN_SIGNS,
     EMPTY,
+    GROWN,
+    SHAVED,
+    YELLOW_DOT,
     Colour,
     Floats,
     Mark,
@@ -24,6 +27,11 @@ from trichotrack.synth.scalp import (
     within,
 )
 from trichotrack.synth.tone import draw_hair_colour, draw_skin
+
+DESTROYED = ("black_dot", "broken_hair", "tapering_hair")
+"""Signs of a hair that will not grow on: the next one of the follicle is another."""
+
+REGROWN = ("upright_regrowing_hair", "pigtail_hair")
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,9 @@ def draw_scalp(rng: np.random.Generator, radius_um: float, priors: Priors, perso
     inside, outside = sign_chances(rng, priors.scalp, clipped=ground.person.clipped)
     roots = np.array([follicle.root_um for follicle in ground.follicles]).reshape(-1, 2)
     in_patch = patch_side(rng, roots, radius_um, within(rng, priors.scalp.patch_share))
-    names = [*DRAWN_SIGNS, EMPTY]
-    signs = [names[int(rng.choice(len(names), p=inside if patch else outside))] for patch in in_patch]
+    signs = [GROWN[int(rng.choice(len(GROWN), p=inside if patch else outside))] for patch in in_patch]
+    if not ground.person.clipped and rng.random() < priors.scalp.shaved_chance:
+        signs = [sign if sign in (EMPTY, "short_vellus_hair") else SHAVED for sign in signs]
     return grown(ground, signs, rng)
 
 
@@ -93,33 +102,56 @@ def draw_ground(rng: np.random.Generator, radius_um: float, priors: Priors, pers
         person=person,
         grower=grower,
         follicles=tuple(follicles),
-        yellow=within(rng, priors.skin.yellow_dot_chance) * float(rng.random() < 0.5),
-        marks=tuple(skin_marks(rng, priors.skin, person.skin, radius_um)),
+        yellow=within(rng, priors.skin.yellow_dot_chance) * float(rng.random() < (0.1 if person.clipped else 0.5)),
+        marks=(
+            *skin_marks(rng, priors.skin, person.skin, radius_um),
+            *tattoo(rng, priors.scalp, person.skin, radius_um),
+        ),
         vessels=draw_vessels(rng, priors.skin, radius_um),
         priors=priors,
     )
 
 
-def grown(ground: Ground, signs: Sequence[str], rng: np.random.Generator) -> Scalp:
+def grown(
+    ground: Ground, signs: Sequence[str], rng: np.random.Generator, ages_weeks: Sequence[float] | None = None
+) -> Scalp:
     """The scalp on which each follicle shows its sign (or EMPTY). rng: of what only lies on it, cut hair and long.
 
-    A follicle is seeded by itself and its sign: shown again, it is the same hair.
+    A follicle is seeded by itself and its sign: shown again, it is the same hair. ages_weeks: since when each has grown
+    (infinite: full grown), which limits its length.
     """
     structures: list[Structure] = []
     marks: list[Mark] = []
     skin = ground.person.skin
     for number, (follicle, sign) in enumerate(zip(ground.follicles, signs, strict=True)):
         own = np.random.default_rng([follicle.seed, 0])
-        marks += follicle_marks(own, follicle.root_um, sign, skin, ground.priors.skin, ground.yellow)
-        if sign != EMPTY:
-            grower = ground.grower.seeded([follicle.seed, 1 + DRAWN_SIGNS.index(sign)])
-            structures.append(grower.grow(sign, follicle.root_um, follicle.unit, f"f{number}"))
+        around = follicle_marks(own, follicle.root_um, sign, skin, ground.priors.skin, ground.yellow)
+        marks += around
+        structures += [filled(mark, number, follicle.unit) for mark in around if mark.kind == "yellow"]
+        if sign == EMPTY:
+            continue
+        of_sign = len(GROWN) if sign == SHAVED else GROWN.index(sign)
+        grower = ground.grower.seeded([follicle.seed, 1 + of_sign])
+        age = float("inf") if ages_weeks is None else ages_weeks[number]
+        # What is destroyed is not the hair that returns: that is another structure of the same follicle.
+        name = f"f{number}x" if sign in DESTROYED else f"f{number}"
+        structure = grower.grow(sign, follicle.root_um, follicle.unit, name, age_weeks=age)
+        structures.append(replace(structure, follicle=number))
     loose = ground.grower.seeded([int(rng.integers(2**31))])
     structures += lying_hairs(loose, ground.radius_um)
     structures += fragments(loose, ground.radius_um)
+    structures += fibres(loose, ground.radius_um)
     return Scalp(
         ground.radius_um, skin, tuple(structures), (*marks, *ground.marks), ground.vessels, ground.person.clipped
     )
+
+
+def filled(mark: Mark, number: int, unit: int) -> Structure:
+    """The yellow dot of a filled opening: apart from what grows from it."""
+    return Structure(
+        f"f{number}y", YELLOW_DOT, np.array([mark.xy_um]), np.array([2 * mark.radius_um]), mark.colour,
+        opacity=mark.strength, veil=0.0, unit=unit, follicle=number,
+    )  # fmt: skip
 
 
 def unit_centres(rng: np.random.Generator, radius_um: float, units_per_cm2: float) -> Floats:
@@ -141,7 +173,7 @@ def unit_roots(rng: np.random.Generator, centre: Floats, stream: float, priors: 
     chances = np.array(priors.hairs_per_unit)
     count = 1 + int(rng.choice(len(chances), p=chances / chances.sum()))
     across = stream + np.pi / 2 + rng.normal(0, 0.5)
-    step = priors.min_root_distance_um * rng.uniform(1.02, 1.35, count)
+    step = np.maximum(rng.normal(*priors.unit_step_um, count), 1.1 * priors.min_root_distance_um)
     along = np.concatenate([[0.0], np.cumsum(step[1:])])
     along = along - along.mean()
     side = rng.normal(0, 18.0, count)
@@ -151,14 +183,20 @@ def unit_roots(rng: np.random.Generator, centre: Floats, stream: float, priors: 
 
 
 def sign_chances(rng: np.random.Generator, priors: ScalpPriors, *, clipped: bool) -> tuple[Floats, Floats]:
-    """Chance of each drawn sign and of an empty follicle, inside the patch and outside it."""
-    inside = rng.dirichlet(np.array(priors.sign_mix))
-    present = rng.random(len(inside)) >= priors.sign_absent
-    present[-1] = True
-    inside = inside * present + np.array([0, 0, 0, 0, 0, 1e-3])
-    outside = np.array([0.02, 0.02, 0.02, 0.10, 0.74, 0.10])
+    """Chance of each of GROWN, inside the patch and outside it."""
+    mix = np.zeros(len(GROWN))
+    given = priors.clipped_mix if clipped else priors.sign_mix
+    mix[: len(given)] = given
+    inside = np.zeros(len(GROWN))
+    inside[mix > 0] = rng.dirichlet(mix[mix > 0])
     if clipped:
-        inside[:3] = outside[:3] = 0.0
+        return inside, inside
+    absent = np.where([sign in REGROWN for sign in GROWN], priors.rare_absent, priors.sign_absent)
+    absent[GROWN.index(EMPTY)] = 0.0
+    inside = inside * (rng.random(len(GROWN)) >= absent)
+    inside[GROWN.index(EMPTY)] += 1e-3
+    outside = np.array([0.02, 0.02, 0.02, 0.09, 0.62, 0.10, 0.10, 0.02, 0.01]) * (mix > 0)
+    outside[GROWN.index(EMPTY)] += 1e-3
     return inside / inside.sum(), outside / outside.sum()
 
 
@@ -178,9 +216,9 @@ def follicle_marks(
     marks = []
     xy = (float(root[0]), float(root[1]))
     if rng.random() < (2 * yellow if sign == EMPTY else yellow):
-        tint = np.array(skin.colour) * np.array([1.03, 0.96, rng.uniform(0.66, 0.85)])
+        tint = np.array(skin.colour) * np.array([1.03, 0.96, rng.uniform(0.55, 0.8)])
         colour = triple(tint)
-        marks.append(Mark("yellow", xy, within(rng, (150, 250)), colour, within(rng, (0.3, 0.75))))
+        marks.append(Mark("yellow", xy, within(rng, (150, 250)), colour, within(rng, (0.5, 0.9))))
     if rng.random() < (priors.empty_opening_chance if sign == EMPTY else 0.8):
         tint = np.array(skin.colour) * rng.uniform(0.55, 0.85) * np.array([1.0, 0.92, 0.86])
         colour = triple(tint)
@@ -215,6 +253,19 @@ def skin_marks(rng: np.random.Generator, priors: SkinPriors, skin: Skin, radius_
                 )
             )  # fmt: skip
     return marks
+
+
+def tattoo(rng: np.random.Generator, priors: ScalpPriors, skin: Skin, radius_um: float) -> list[Mark]:
+    """Micropigmentation, where there is any: bluish grey dots at regular distances, off the openings."""
+    if rng.random() >= priors.tattooed_chance:
+        return []
+    spacing, radius = within(rng, (420, 900)), within(rng, (40, 110))
+    tint = triple(np.array(skin.colour) * rng.uniform(0.35, 0.7) * np.array([0.85, 0.98, 1.15]))
+    places = unit_centres(rng, radius_um, 2e8 / np.sqrt(3.0) / spacing**2)
+    return [
+        Mark("freckle", (float(x), float(y)), radius * rng.uniform(0.75, 1.3), tint, rng.uniform(0.45, 0.9))
+        for x, y in places
+    ]
 
 
 def draw_vessels(rng: np.random.Generator, priors: SkinPriors, radius_um: float) -> tuple[Floats, ...]:

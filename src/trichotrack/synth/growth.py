@@ -1,4 +1,4 @@
-"""Hairs of one scalp: their paths, calibres, colours and free ends, and the hair that only lies across or on it."""
+"""Hairs of one scalp: their paths, calibres, colours and free ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from trichotrack.signs import VELLUS_CUTOFF_UM
 from trichotrack.synth.priors import Priors
-from trichotrack.synth.scalp import Colour, End, Floats, Skin, Structure, log_within, triple, within
+from trichotrack.synth.scalp import SHAVED, Colour, End, Floats, Skin, Structure, log_within, triple, within
 
 PATH_STEP_UM = 45.0
 
@@ -26,6 +26,32 @@ def apart(colour: Floats, skin: Skin, least: float) -> Colour:
     return triple(np.clip(colour, 0.02, 0.97))
 
 
+SPEEDS = {
+    "short_vellus_hair": "vellus_growth_mm_per_day",
+    "terminal_hair": "growth_mm_per_day",
+    "intermediate_hair": "growth_mm_per_day",
+    "upright_regrowing_hair": "growth_mm_per_day",
+}
+
+LEAST_GROWN_UM = 350.0
+"""A hair that has only just come is at least so long: a shorter one would be taken for a dot."""
+
+
+def shortened(hair: Structure, length_um: float, *, pointed: bool) -> Structure:
+    """The first length_um of a hair, with the free end of one never cut where it is pointed."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(hair.path_um, axis=0).T))])
+    if length_um >= along[-1]:
+        return hair
+    at = np.linspace(0.0, length_um, max(6, int(np.ceil(length_um / PATH_STEP_UM))))
+    path = np.stack([np.interp(at, along, hair.path_um[:, axis]) for axis in (0, 1)], axis=1)
+    if not pointed or hair.end == "pointed":
+        # A pointed hair keeps the shape of its calibre: it is the same hair, smaller.
+        at_width = at * along[-1] / length_um if hair.end == "pointed" else at
+        return replace(hair, path_um=path, width_um=np.interp(at_width, along, hair.width_um))
+    point = np.clip((length_um - at) / (0.3 * length_um), 0.12, 1.0)
+    return replace(hair, path_um=path, width_um=np.interp(at, along, hair.width_um) * point, end="pointed")
+
+
 class HairGrower:
     """Grows hairs of one scalp: common colour, stream and nuisances, each hair with its own irregularities."""
 
@@ -39,6 +65,9 @@ class HairGrower:
         self.curl = float(abs(rng.normal(0, 1.2e-4)))
         self.subsurface_um = within(rng, priors.skin.subsurface_um) * float(rng.random() < 0.8)
         self.veil = float(rng.uniform(0.35, 1.0))
+        self.spread_deg = within(rng, priors.scalp.clipped_spread_deg) if clipped else priors.scalp.stream_spread_deg
+        curly = float(rng.random() < priors.scalp.curly_chance and not clipped)
+        self.wave_rad, self.wave_um = curly * float(rng.uniform(0.25, 1.3)), float(rng.uniform(500, 2200))
         self.grey = float(rng.random() < 0.25) * within(rng, priors.skin.grey_share)
 
     def seeded(self, seed: list[int]) -> HairGrower:
@@ -51,15 +80,27 @@ class HairGrower:
         """Direction of the hairs at a place, radians."""
         return self.stream_angle + self.stream_turn * float(at_um[0])
 
-    def grow(self, sign: str, root: Floats, unit: int, name: str) -> Structure:
-        grown = {
+    def grow(self, sign: str, root: Floats, unit: int, name: str, *, age_weeks: float = float("inf")) -> Structure:
+        """A hair of a sign (or a shaved stub, which has none), no longer than it can have grown in age_weeks."""
+        hair = {
             "black_dot": self._black_dot,
             "broken_hair": self._broken,
             "tapering_hair": self._tapering,
             "short_vellus_hair": self._vellus,
             "terminal_hair": self._terminal,
+            "intermediate_hair": self._intermediate,
+            "upright_regrowing_hair": self._upright,
+            "pigtail_hair": self._pigtail,
+            SHAVED: self._shaved,
         }[sign](root)
-        return replace(grown, id=name, sign=sign, unit=unit, seed=int(self.rng.integers(2**31)))
+        hair = replace(
+            hair, id=name, sign=None if sign == SHAVED else sign, unit=unit, seed=int(self.rng.integers(2**31))
+        )
+        speeds = SPEEDS.get(sign)
+        if speeds is None or np.isinf(age_weeks):
+            return hair
+        rate = within(self.rng, getattr(self.priors.scalp, speeds))
+        return shortened(hair, max(LEAST_GROWN_UM, 7e3 * age_weeks * rate), pointed=sign != "short_vellus_hair")
 
     def _black_dot(self, root: Floats) -> Structure:
         # A dot is dark whatever the hair: what fills the opening is a plug of it.
@@ -73,8 +114,9 @@ class HairGrower:
         priors = self.priors.scalp
         path = self.path(root, log_within(self.rng, priors.broken_length_um), 1.2)
         width = within(self.rng, priors.broken_width_um) * self._uneven(len(path), 0.03)
-        end: End = "frayed" if self.rng.random() < 0.25 else "fracture"
-        return self._hair(path, width, end, lift=0.4)
+        end: End = "frayed" if self.rng.random() < 0.3 else "fracture"
+        hair = self._hair(path, width, end, lift=0.4)
+        return replace(hair, subtype="frayed" if end == "frayed" else "fractured")
 
     def _tapering(self, root: Floats) -> Structure:
         priors, rng = self.priors.scalp, self.rng
@@ -88,10 +130,9 @@ class HairGrower:
 
     def _vellus(self, root: Floats) -> Structure:
         priors, rng = self.priors.scalp, self.rng
-        length = log_within(rng, priors.vellus_length_um)
-        if self.clipped:
-            length = min(length, within(rng, priors.clipped_length_um))
-        path = self.path(root, length, 3.0)
+        path = self.path(
+            root, log_within(rng, priors.clipped_vellus_um if self.clipped else priors.vellus_length_um), 3.0
+        )
         width = np.minimum(within(rng, priors.vellus_width_um) * self._uneven(len(path), 0.03), VELLUS_CUTOFF_UM - 0.5)
         width[1:] *= np.linspace(1.0, rng.uniform(0.6, 1.0), len(path) - 1)
         pale = np.array(self.skin.colour) * rng.uniform(0.4, 0.72) * np.array([1.0, 0.94, 0.88])
@@ -104,9 +145,48 @@ class HairGrower:
     def _terminal(self, root: Floats) -> Structure:
         priors, rng = self.priors.scalp, self.rng
         lengths = priors.clipped_length_um if self.clipped else priors.terminal_length_um
-        path = self.path(root, log_within(rng, lengths), 1.0)
+        path = self.path(root, log_within(rng, lengths), 1.0, curly=True)
         width = np.maximum(within(rng, priors.terminal_width_um) * self._uneven(len(path), 0.03), LEAST_TERMINAL_UM)
         return self._hair(path, width, "cut", lift=0.5 if self.clipped else 1.0)
+
+    def _intermediate(self, root: Floats) -> Structure:
+        priors, rng = self.priors.scalp, self.rng
+        lengths = priors.clipped_length_um if self.clipped else priors.terminal_length_um
+        path = self.path(root, log_within(rng, lengths), 1.4, curly=True)
+        calibre = within(rng, priors.intermediate_width_um)
+        width = np.clip(calibre * self._uneven(len(path), 0.03), *priors.intermediate_width_um)
+        return self._hair(path, width, "cut", lift=0.5 if self.clipped else 1.0)
+
+    def _upright(self, root: Floats) -> Structure:
+        priors, rng = self.priors.scalp, self.rng
+        length = log_within(rng, priors.upright_length_um)
+        angle = self.stream(root) + rng.normal(0, 0.45)
+        share = np.linspace(0.0, 1.0, max(8, int(np.ceil(length / PATH_STEP_UM))))
+        bow = rng.normal(0, 0.05) * share**2
+        path = root + length * share[:, None] * np.stack([np.cos(angle + bow), np.sin(angle + bow)], axis=1)
+        point = np.clip((1.0 - share) / rng.uniform(0.3, 0.65), 0.0, 1.0)
+        width = within(rng, priors.upright_width_um) * (0.1 + 0.9 * point) * self._uneven(len(path), 0.01)
+        return self._hair(path, width, "pointed", lift=0.7)
+
+    def _pigtail(self, root: Floats) -> Structure:
+        priors, rng = self.priors.scalp, self.rng
+        length = log_within(rng, priors.pigtail_length_um)
+        share = np.linspace(0.0, 1.0, max(24, int(np.ceil(length / 35.0))))
+        # From a straight start the coil tightens towards the free end.
+        turned = 2 * np.pi * rng.uniform(1.0, 2.2) * share ** rng.uniform(1.2, 1.9) * rng.choice([-1.0, 1.0])
+        heading = (rng.uniform(0, 2 * np.pi) + turned)[:-1]
+        steps = length * np.diff(share)[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1)
+        path = root + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+        ends = np.minimum(1.0, 0.72 + share / 0.25) * np.clip((1.0 - share) / rng.uniform(0.25, 0.5), 0.15, 1.0)
+        width = within(rng, priors.pigtail_width_um) / 0.72 * ends
+        hair = self._hair(path, width, "pointed", lift=0.4)
+        return replace(hair, subsurface_um=0.3 * hair.subsurface_um)
+
+    def _shaved(self, root: Floats) -> Structure:
+        priors, rng = self.priors.scalp, self.rng
+        path = self.path(root, within(rng, (35, 110)), 1.0)
+        hair = self._hair(path, np.full(len(path), within(rng, priors.terminal_width_um)), "cut", lift=0.3)
+        return replace(hair, subsurface_um=max(hair.subsurface_um, 140.0))
 
     def _hair(self, path: Floats, width: Floats, end: End, *, lift: float) -> Structure:
         rng = self.rng
@@ -116,16 +196,19 @@ class HairGrower:
             subsurface_um=self.subsurface_um * float(rng.uniform(0.4, 1.3)),
         )  # fmt: skip
 
-    def path(self, root: Floats, length_um: float, wildness: float) -> Floats:
-        """(N, 2) from the root on: a gently curved, slightly wavy line of exactly length_um."""
+    def path(self, root: Floats, length_um: float, wildness: float, *, curly: bool = False) -> Floats:
+        """(N, 2) from the root on: a gently curved, slightly wavy line of exactly length_um; curly as the person is."""
         rng = self.rng
         count = max(5, int(np.ceil(length_um / PATH_STEP_UM)))
         along = np.linspace(0.0, length_um, count)
-        heading = self.stream(root) + rng.normal(0, np.deg2rad(self.priors.scalp.stream_spread_deg) * wildness**0.5)
+        heading = self.stream(root) + rng.normal(0, np.deg2rad(self.spread_deg) * wildness**0.5)
         curl = self.curl * rng.choice([-1.0, 1.0]) + rng.normal(0, 4e-5 * wildness)
         # Long hairs are not wound into circles: the bend fades along the shaft.
         bend = curl * 3500.0 * (1.0 - np.exp(-along / 3500.0))
         wave = rng.normal(0, 0.03 * wildness) * np.sin(along / rng.uniform(250, 900) + rng.uniform(0, 6.28))
+        if curly and self.wave_rad:
+            start = rng.uniform(0, 6.28)
+            wave = wave + self.wave_rad * (np.sin(along / self.wave_um + start) - np.sin(start))
         middle = (heading + bend + wave)[:-1]
         steps = np.diff(along)[:, None] * np.stack([np.cos(middle), np.sin(middle)], axis=1)
         return np.asarray(root + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)]))
@@ -140,48 +223,3 @@ class HairGrower:
         if self.rng.random() < self.grey:
             colour = np.array([0.6, 0.6, 0.6]) * self.rng.uniform(0.8, 1.15)
         return apart(np.clip(colour, 0, 1), self.skin, 0.13)
-
-
-def lying_hairs(grower: HairGrower, radius_um: float) -> list[Structure]:
-    """Long hairs that cross the field with their root outside it: a look-alike without a label of its own."""
-    rng, priors = grower.rng, grower.priors.scalp
-    if grower.clipped or rng.random() < 0.4:
-        return []
-    area = (2 * radius_um / 1e4) ** 2
-    hairs = []
-    for index in range(int(rng.poisson(within(rng, priors.lying_hairs_per_cm2) * area * 0.35))):
-        angle = rng.uniform(0, 2 * np.pi)
-        start = radius_um * 1.25 * np.array([np.cos(angle), np.sin(angle)])
-        hair = grower.grow("terminal_hair", start, -1, f"lying{index}")
-        aim = angle + np.pi + rng.normal(0, 0.45)
-        local = hair.path_um - start
-        turn = aim - np.arctan2(*local[-1][::-1])
-        spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-        thin = rng.uniform(0.35, 1.0)
-        hairs.append(
-            replace(hair, sign=None, path_um=start + local @ spin.T, width_um=hair.width_um * thin, subsurface_um=0.0)
-        )
-    return hairs
-
-
-def fragments(grower: HairGrower, radius_um: float) -> list[Structure]:
-    """Cut pieces of hair on the skin, without a root: a look-alike of broken hairs."""
-    rng = grower.rng
-    if rng.random() < 0.5:
-        return []
-    area = (2 * radius_um / 1e4) ** 2
-    pieces = []
-    for index in range(int(rng.poisson(within(rng, grower.priors.scalp.fragments_per_cm2) * area))):
-        place = rng.uniform(-radius_um, radius_um, 2)
-        piece = grower.grow("broken_hair", place, -1, f"piece{index}")
-        angle = rng.uniform(0, 2 * np.pi)
-        spin = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        keep = min(len(piece.path_um), int(rng.integers(3, 18)))
-        path = place + (piece.path_um[:keep] - place) @ spin.T
-        pieces.append(
-            replace(
-                piece, sign=None, path_um=path, width_um=piece.width_um[:keep] * rng.uniform(0.3, 1.0), end="cut",
-                veil=0.0, subsurface_um=0.0,
-            )
-        )  # fmt: skip
-    return pieces

@@ -23,6 +23,10 @@ LEAST_VISIBLE_UM = 200.0
 """A shaft cut shorter by the border of the image cannot be told from a stub: it is taken out."""
 
 
+TOLD_BY_THEIR_END = ("broken_hair", "upright_regrowing_hair", "pigtail_hair")
+"""Signs that nobody can tell where the free end is out of view."""
+
+
 @dataclass(frozen=True)
 class SyntheticObject:
     """One labelled structure. x, y: root, or centre of a dot, px. tip: the free end or, where the shaft leaves the
@@ -78,13 +82,13 @@ def faint(structure: Structure, skin: Skin, view: View, camera: Camera) -> bool:
 
 def _telling(structure: Structure, view: View) -> bool:
     """Whether what the image shows of a structure tells its sign. True for what has no sign or no root in view."""
-    if structure.sign in (None, "black_dot") or not view.holds(view.px(structure.path_um[:1]))[0]:
+    if structure.sign is None or len(structure.path_um) == 1 or not view.holds(view.px(structure.path_um[:1]))[0]:
         return True
     visible, last_width, whole = _visible(structure, view)
     if whole:
         return True
     length = float(np.hypot(*np.diff(visible, axis=0).T).sum()) * view.um_per_px
-    if structure.sign == "broken_hair":
+    if structure.sign in TOLD_BY_THEIR_END:
         return False
     if structure.sign == "tapering_hair":
         return length >= 2 * LEAST_VISIBLE_UM and last_width >= 1.5 * structure.width_root_um

@@ -15,22 +15,35 @@ from trichotrack.synth.priors import Range
 
 Floats = NDArray[np.float64]
 Colour = tuple[float, float, float]
-End = Literal["fracture", "frayed", "cut"]
-
-DRAWN_SIGNS = ("black_dot", "broken_hair", "tapering_hair", "short_vellus_hair", "terminal_hair")
-"""The signs that are drawn and labelled, in the order of `ScalpPriors.sign_mix`."""
+End = Literal["fracture", "frayed", "cut", "pointed"]
 
 EMPTY = "empty"
 """A follicle without hair."""
 
+GROWN = (
+    "black_dot", "broken_hair", "tapering_hair", "short_vellus_hair", "terminal_hair", EMPTY, "intermediate_hair",
+    "upright_regrowing_hair", "pigtail_hair",
+)  # fmt: skip
+"""What a follicle may show, in the order of `ScalpPriors.sign_mix` and `Course.baseline`; those may be shorter."""
+
+YELLOW_DOT = "yellow_dot"
+"""A filled opening: a structure beside whatever grows from it."""
+
+DRAWN_SIGNS = (*(sign for sign in GROWN if sign != EMPTY), YELLOW_DOT)
+"""Everything that is drawn and labelled."""
+
+SHAVED = "shaved"
+"""A follicle shaved level with the skin: a look-alike of a black dot, never labelled."""
+
 
 @dataclass(frozen=True)
 class Structure:
-    """One hair or black dot. sign: None for a hair that is never labelled (a cut fragment lying on the skin).
+    """One hair or dot. sign: None for a hair that is never labelled (a cut fragment lying on the skin, a fibre).
 
-    path_um: (N, 2), root first; a black dot has one point, its centre. width_um: (N,), calibre along the path.
+    path_um: (N, 2), root first; a dot has one point, its centre. width_um: (N,), calibre along the path.
     colour: RGB of the shaft, 0 to 1. opacity: 0 to 1. lift: how far the free end rises out of focus, 0 to 1. veil: how
-    much of the root the skin hides, 0 to 1. seed: of the irregularities of its outline.
+    much of the root the skin hides, 0 to 1. seed: of the irregularities of its outline. subtype: `fractured` or
+    `frayed` of a broken hair. follicle: its number on this ground, the same at every visit; -1 where it has none.
     """
 
     id: str
@@ -45,6 +58,8 @@ class Structure:
     subsurface_um: float = 0.0
     unit: int = -1
     seed: int = 0
+    subtype: str = ""
+    follicle: int = -1
 
     @property
     def root_um(self) -> Floats:
@@ -52,7 +67,7 @@ class Structure:
 
     @property
     def tip_um(self) -> Floats | None:
-        """The free end, or None for a black dot."""
+        """The free end, or None for a dot."""
         return np.asarray(self.path_um[-1]) if len(self.path_um) > 1 else None
 
     @property
@@ -64,7 +79,7 @@ class Structure:
         return float(self.width_um[-1]) if len(self.path_um) > 1 else None
 
     def heading_um(self) -> Floats:
-        """(2,), unit vector in which the shaft leaves the skin; a black dot has none: (0, 0)."""
+        """(2,), unit vector in which the shaft leaves the skin; a dot has none: (0, 0)."""
         if len(self.path_um) < 2:
             return np.zeros(2)
         ahead = self.path_um[min(2, len(self.path_um) - 1)] - self.path_um[0]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trichotrack.synth.scalp import Floats, Structure
+from trichotrack.synth.scalp import YELLOW_DOT, Floats, Structure
 from trichotrack.synth.view import Image, View, blurred, bump
 
 SUBPIXEL_BITS = 4
@@ -30,6 +30,8 @@ def paint_shafts(structures: list[Structure], view: View, light: Floats) -> Laye
     height, width = view.shape
     canvas = np.zeros((height * fine, width * fine, 4), np.uint8)
     for structure in structures:
+        if structure.sign == YELLOW_DOT:
+            continue
         if len(structure.path_um) == 1:
             _paint_dot(canvas, structure, view, fine)
         else:
@@ -110,11 +112,13 @@ def _pieces(rng: np.random.Generator, count: int) -> list[slice]:
 def _end_profile(rng: np.random.Generator, end: str) -> Floats:
     """(K, 2): position across the shaft (-1 to 1) and along it (in half-widths) of the points of the free end."""
     across = np.linspace(1, -1, 9)
-    skew = rng.normal(0, 0.25) * across
+    skew = rng.normal(0, 0.35) * across
     if end == "cut":
-        along = skew + 0.1 * (1 - across**2)
+        along = skew + rng.uniform(0.05, 0.5) * np.sqrt(1 - across**2)
     elif end == "fracture":
         along = skew + rng.normal(0, 0.45, len(across))
+    elif end == "pointed":
+        along = 2.0 * (1 - across**2)
     else:
         prongs = rng.choice([-1.6, 1.2], len(across)) + rng.normal(0, 0.5, len(across))
         along = skew + prongs
@@ -203,6 +207,8 @@ def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
     """(N,), 0 to 1: of each structure (in painter's order), how much of its root's surroundings lies uncovered."""
     owner = np.full(view.shape, -1, np.int32)
     for index, structure in enumerate(structures):
+        if structure.sign == YELLOW_DOT:
+            continue
         centre = view.px(structure.path_um)
         half = np.maximum(structure.width_um / view.um_per_px / 2, 0.6)
         if len(centre) == 1:
@@ -216,6 +222,10 @@ def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
         cv2.fillPoly(owner, [np.round((outline - 0.5) * 16).astype(np.int32)], index, cv2.LINE_8, 4)
     share = np.zeros(len(structures))
     for index, structure in enumerate(structures):
+        if structure.sign == YELLOW_DOT:
+            # Skin, not hair: it is seen around whatever grows from it.
+            share[index] = 1.0
+            continue
         pixels = np.floor(_root_points(structure, view)).astype(int)
         inside = view.holds(pixels + 0.5)
         if inside.any():
