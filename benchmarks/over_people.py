@@ -60,6 +60,29 @@ def median(rows: Sequence[tuple[str, float]], *, resamples: int = 400, seed: int
     return Figure(value, float(low), float(high))
 
 
+def difference(
+    first: Mapping[str, Sums], second: Mapping[str, Sums], statistic: Callable[[Sums], Sums], *, resamples: int = 2000
+) -> Figure:
+    """The statistic of second less that of first; the two have other people, each resampled on their own."""
+    values, drawn = [], []
+    for seed, people in enumerate((first, second)):
+        sums = np.array(list(people.values()))
+        times = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values.append(float(statistic(sums.sum(axis=0))))
+            drawn.append(statistic(times @ sums))
+    low, high = np.nanquantile(drawn[1] - drawn[0], [0.025, 0.975])
+    return Figure(_known(values[1] - values[0]), _known(low), _known(high))
+
+
+def said(figure_: Mapping[str, float | None], form: str = ".3f") -> str:
+    """A figure, as a mapping, for a person."""
+    value, low, high = (figure_[key] for key in ("value", "low", "high"))
+    if value is None:
+        return "-"
+    return f"{value:{form}}" + (f" ({low:{form}} to {high:{form}})" if low is not None and high is not None else "")
+
+
 def _quotient(sums: Sums) -> Sums:
     return np.asarray(sums[..., 0] / sums[..., 1])
 

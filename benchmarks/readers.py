@@ -13,15 +13,18 @@ import torch
 from numpy.typing import NDArray
 
 from trichotrack.detect.detections import Detections
+from trichotrack.evaluate.points import DEFAULT_THRESHOLD
 from trichotrack.model.export import OUTPUTS, Exported, spec_of
 from trichotrack.model.metrics import LOWEST_SCORE
-from trichotrack.model.task import load_task
+from trichotrack.model.network import halo_px
+from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE
+from trichotrack.model.task import SignTask, load_task
 from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.model_file import ModelFile, open_model
-from trichotrack.runtime.spec import SignSpec
+from trichotrack.runtime.spec import ModelSpec, SignSpec
 from trichotrack.signs import DOTS
 
-__all__ = ["LOWEST_SCORE", "OpenCounter", "open_counter"]
+__all__ = ["LOWEST_SCORE", "OpenCounter", "counter_of", "open_counter"]
 
 
 class OpenCounter(Counter):
@@ -94,3 +97,23 @@ def _of_checkpoint(path: Path, threads: int | None) -> ModelFile:
     spec = spec_of(task, {**kept, "validated_epoch": kept["epoch"]}, name=path.stem, licence="", notes="")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return ModelFile(str(path), sha256, spec, {}, TorchSession(Exported(task).eval()))
+
+
+def counter_of(task: SignTask, name: str) -> OpenCounter:
+    """The Counter of a task that was just trained; every sign at the default threshold."""
+    plan = task.plan
+    spec = ModelSpec(
+        name=name,
+        signs=tuple(SignSpec(sign, DEFAULT_THRESHOLD) for sign in task.signs),
+        um_per_px=plan.um_per_px,
+        stride=STRIDE,
+        total_stride=TOTAL_STRIDE,
+        halo_px=halo_px(task.network),
+        pad_value=PAD_VALUE,
+        min_distance_um=plan.min_distance_um,
+        outputs=OUTPUTS,
+        trained_on="",
+        validated_on="",
+    )
+    session = Remembering(TorchSession(Exported(task).eval()))
+    return OpenCounter(ModelFile(name, "", spec, {}, session))

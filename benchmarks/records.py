@@ -26,10 +26,15 @@ def write_record(kind: str, name: str, figures: dict[str, Any], *, out: Path = R
         "versions": versions(PACKAGES),
         **figures,
     }
+    path = path_of(kind, name, out=out)
     out.mkdir(parents=True, exist_ok=True)
-    path = out / f"{kind}-{_slug(name)}.json"
     path.write_text(json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return path
+
+
+def path_of(kind: str, name: str, *, out: Path = RESULTS) -> Path:
+    """Where write_record puts it."""
+    return out / f"{kind}-{_slug(name)}.json"
 
 
 def _slug(name: str) -> str:

@@ -28,6 +28,7 @@ from any_hair import (
     plan_of,
     read_folder,
 )
+from over_people import said
 from readers import OpenCounter, open_counter
 from records import RESULTS, write_record
 
@@ -70,21 +71,14 @@ def lines_of(figures: dict[str, Any]) -> list[str]:
     for name, by_threshold in figures["any_hair"].items():
         for kind, row in by_threshold.items():
             at = row.get("thresholds") or [row["threshold"]] if kind != "own_thresholds" else []
-            parts = [f"{key} {_said(row[key])}" for key in ("f1", "precision", "recall", "count_mae", "bias")]
+            parts = [f"{key} {said(row[key])}" for key in ("f1", "precision", "recall", "count_mae", "bias")]
             parts += ["at " + ", ".join(f"{threshold:.3f}" for threshold in at)] if at else []
             lines.append(f"{name + ', ' + kind:<34} " + ", ".join(parts))
     for sign, places in figures["false_per_cm2"].items():
         for place, row in places.items():
             where = f"{row['marks']} on {row['area_cm2']:.1f} cm2"
-            lines.append(f"false {sign}, {place}: {where}: {_said(row['per_cm2'])} per cm2")
+            lines.append(f"false {sign}, {place}: {where}: {said(row['per_cm2'])} per cm2")
     return lines
-
-
-def _said(figure: dict[str, float | None]) -> str:
-    value, low, high = (figure[key] for key in ("value", "low", "high"))
-    if value is None:
-        return "-"
-    return f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")
 
 
 def main() -> None:
