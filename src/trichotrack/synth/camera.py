@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from trichotrack.synth.blobs import Blob, paint_blob
 from trichotrack.synth.overlays import Overlays, draw_overlays
-from trichotrack.synth.priors import CameraPriors, Range
+from trichotrack.synth.priors import CameraPriors
 from trichotrack.synth.scalp import Floats, log_within, within
 from trichotrack.synth.skin import Relief
-from trichotrack.synth.view import Image, View, blurred, enlarged
+from trichotrack.synth.view import Image, View, blurred, enlarged, in_colour
 
 TILT, DEPTH = 1.2, 0.6
 """How much of the depth blur a tilted probe gives in the corner, and the share of depth_um that is its most."""
@@ -41,6 +41,7 @@ class Camera:
     gains: Floats
     cast: Floats
     exposure: float
+    flare: float
     contrast: float
     slope: float
     vignette: float
@@ -65,17 +66,18 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
         shadow=float(rng.uniform(0.05, 0.45)),
         haze=within(rng, priors.haze) * shine,
         haze_colour=_haze_colour(rng),
-        roughness=log_within(rng, (0.08, 0.38)),
+        roughness=log_within(rng, (0.1, 0.45)),
         glint=within(rng, priors.glint) * shine,
         glint_share=float(rng.uniform(0.6, 1.5)),
-        defocus_um=_skewed(rng, priors.defocus_um),
+        defocus_um=within(rng, priors.defocus_um),
         depth_um=within(rng, priors.depth_defocus_um),
         tilt=rng.uniform(-0.5, 0.5, 2),
         optics_px=within(rng, priors.optics_px),
         gains=gains,
         cast=within(rng, priors.cast) * rng.uniform((-1, -1, -0.4), (1, 1, 1)),
         exposure=within(rng, priors.exposure),
-        contrast=float(rng.uniform(0.85, 1.2)),
+        flare=within(rng, priors.flare),
+        contrast=float(rng.uniform(0.85, 1.15)),
         slope=within(rng, priors.slope),
         vignette=within(rng, priors.vignette),
         vignette_centre=rng.uniform(0.35, 0.65, 2),
@@ -87,11 +89,6 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
         overlays=draw_overlays(rng, priors.overlays),
         seed=int(rng.integers(2**31)),
     )
-
-
-def _skewed(rng: np.random.Generator, limits: Range) -> float:
-    """Within limits, more often near the lower one."""
-    return limits[0] + (limits[1] - limits[0]) * float(rng.random() * rng.random() ** 0.5)
 
 
 def _haze_colour(rng: np.random.Generator) -> Floats:
@@ -142,13 +139,14 @@ def _with_sheen(image: Image, relief: Relief, view: View, camera: Camera, rng: n
     slope = cv2.Sobel(relief.furrows, cv2.CV_32F, 1, 0, ksize=3) * np.float32(camera.light[0])
     slope += cv2.Sobel(relief.furrows, cv2.CV_32F, 0, 1, ksize=3) * np.float32(camera.light[1])
     texture = relief.fine + np.float32(0.5) * slope
-    rough = np.float32(camera.roughness) * (texture + relief.broad - relief.furrows)
+    rough = np.clip(np.float32(camera.roughness) * (texture + relief.broad - relief.furrows), -0.7, 0.7)
     sheen = haze * (1 + rough)
     sheen += np.clip(texture + np.float32(0.3) * relief.broad - np.float32(camera.glint_share), 0, 1.5) * lit
     # What mirrors fully is rare: coverage tends to 1 without reaching it.
     sheen = 1 - np.exp(-np.maximum(sheen, 0))
     image = image + enlarged(tint, 4, view)
-    image += sheen[..., None] * (camera.haze_colour.astype(np.float32) - image)
+    image *= in_colour(sheen, (-1.0,) * 3, base=1.0)
+    image += in_colour(sheen, camera.haze_colour.tolist())
     return image
 
 
@@ -174,12 +172,12 @@ def with_depth(image: Image, height: Image, view: View, camera: Camera) -> Image
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None]
     y = np.linspace(-0.5, 0.5, tall, dtype=np.float32)[:, None]
     tilted = np.abs(np.float32(camera.tilt[0]) * x + np.float32(camera.tilt[1]) * y)
-    amount = np.clip(TILT * tilted + height, 0, 1)[..., None]
+    amount = np.clip(TILT * tilted + height, 0, 1)
     focus = float(np.hypot(camera.optics_px, view.span_px(camera.defocus_um)))
     image = blurred(image, max(focus, 0.2))
     soft = blurred(image, max(0.2, DEPTH * view.span_px(camera.depth_um)))
     soft -= image
-    soft *= amount
+    soft *= in_colour(amount)
     image += soft
     return image
 
@@ -190,7 +188,10 @@ def expose(image: Image, view: View, camera: Camera) -> NDArray[np.uint8]:
     image *= _light(view, camera)
     # Contrast of brightness only: stretched channel by channel, dull colours would turn garish.
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    image += (np.float32(camera.contrast - 1) * (grey - np.float32(0.45)))[..., None]
+    image += in_colour(np.float32(camera.contrast - 1) * (grey - np.float32(0.45)))
+    # Light scattered in the lens lifts what is dark.
+    image *= np.float32(1 - camera.flare)
+    image += np.float32(0.5 * camera.flare * camera.exposure)
     if camera.chromatic_px > 0.1:
         image = _chromatic(image, camera.chromatic_px)
     if camera.noise > 0:
@@ -252,8 +253,8 @@ def _sensor_noise(rng: np.random.Generator, grey: Image, amount: float) -> Image
     colour = rng.standard_normal((-(-height // 2), -(-width // 2), 3), dtype=np.float32)
     colour *= np.float32(0.7)
     colour = cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR)
-    colour += common[..., None]
-    colour *= (np.float32(amount) * np.sqrt(np.clip(grey, 0.04, 1) * np.float32(2.0)))[..., None]
+    colour += in_colour(common)
+    colour *= in_colour(np.float32(amount) * np.sqrt(np.clip(grey, 0.04, 1) * np.float32(2.0)))
     return np.asarray(colour)
 
 

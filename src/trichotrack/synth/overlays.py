@@ -12,7 +12,7 @@ from trichotrack.synth.priors import OverlayPriors
 from trichotrack.synth.scalp import within
 from trichotrack.synth.view import View
 
-KINDS = ("band", "strip", "round", "circle", "scale_bar", "text")
+KINDS = ("band", "round", "strip", "circle", "scale_bar", "text")
 """In the order in which they are laid over one another: the first lies lowest."""
 
 LINE_COLOURS = ((230, 20, 20), (230, 20, 20), (230, 20, 20), (30, 60, 230), (30, 190, 60), (240, 220, 40), (245,) * 3)
@@ -42,7 +42,7 @@ def draw_overlays(rng: np.random.Generator, priors: OverlayPriors) -> Overlays:
     """The overlays of one capture. The same number of draws, whether there are any or not."""
     some = rng.random() < priors.overlay_chance
     chances = (
-        priors.band_chance, priors.strip_chance, priors.round_chance, priors.circle_chance, priors.scale_bar_chance,
+        priors.band_chance, priors.round_chance, priors.strip_chance, priors.circle_chance, priors.scale_bar_chance,
         priors.text_chance,
     )  # fmt: skip
     kinds = [kind for kind, roll, chance in zip(KINDS, rng.random(len(KINDS)), chances, strict=True) if roll < chance]

@@ -176,6 +176,8 @@ class CameraPriors:
     """How much bluer one side and the corners are than the middle, as a share. Up to 0.2 on real captures."""
     exposure: Range = (0.86, 1.2)
     """Factor on brightness."""
+    flare: Range = (0.0, 0.2)
+    """Share of the light scattered over the whole picture, so that black hair is dark grey, as on real captures."""
     slope: Range = (0.0, 0.3)
     """How much brighter the side of the light is than the other, as a share. Assumed."""
     vignette: Range = (0.0, 0.32)
@@ -184,9 +186,9 @@ class CameraPriors:
     """Chance of a polarised light: no sheen of the skin and no glints. Assumed."""
     haze: Range = (0.05, 0.75)
     """Surface reflection (unpolarised or dry contact), bluish white and patchy, as on real captures."""
-    glint: Range = (0.0, 1.0)
+    glint: Range = (0.0, 0.85)
     """Strength of the fine glints of wet or oily skin."""
-    noise: Range = (0.0012, 0.016)
+    noise: Range = (0.001, 0.015)
     """Sensor noise, standard deviation of full scale at mid-grey; log-uniform. Assumed; real captures, brought to
     6 µm/px, have about 0.002."""
     sharpening: Range = (0.0, 0.9)

@@ -15,12 +15,12 @@ from trichotrack.synth.priors import CameraPriors, Priors
 from trichotrack.synth.scalp import Floats, Scalp, Structure
 from trichotrack.synth.shafts import height_map, paint_shafts, root_veil, subsurface
 from trichotrack.synth.skin import paint_skin, scale_plates
-from trichotrack.synth.view import Image, Pose, View, blurred
+from trichotrack.synth.view import Image, Pose, View, blurred, in_colour
 
-THROUGH_SKIN = np.array([0.03, 0.07, 0.11], np.float32)
+THROUGH_SKIN = (0.03, 0.07, 0.11)
 """Added to the dimmed skin over a shaft below it: grey-blue, as on real 70x captures."""
 
-SHADE = np.array([0.75, 0.95, 1.2], np.float32)
+SHADE = (0.75, 0.95, 1.2)
 """How much of each colour the shadow of a hair takes: light that goes through skin comes out warm."""
 
 TOLD_BY_TIP = ("broken_hair", "tapering_hair", "upright_regrowing_hair", "pigtail_hair")
@@ -78,16 +78,17 @@ def photograph(
     sheet = lay_out(camera.overlays, view)
     shown, objects = _on_valid(*in_view(scalp, view, camera), sheet.valid, um_per_px)
     image, relief = paint_skin(scalp, view)
-    under = subsurface(shown, view)[..., None]
-    image += under * (np.float32(0.42) * image + THROUGH_SKIN - image)
+    under = subsurface(shown, view)
+    image *= in_colour(under, base=1.0, colour=(-0.58,) * 3)
+    image += in_colour(under, THROUGH_SKIN)
     layer = paint_shafts(shown, view, camera.light)
     image = _shaded(image, layer.cover, view, camera.light, camera.shadow)
     roots = np.array([[item.x, item.y] for item in objects]).reshape(-1, 2)
     image = paint_surface(image, relief, view, camera, roots, scale_plates(scalp, view))
     bare = 1.0 - root_veil(shown, view)
-    shafts = layer.colour + (np.float32(0.012) * relief.fine * layer.cover)[..., None]
-    shafts *= bare[..., None]
-    image *= (1.0 - layer.cover * bare)[..., None]
+    shafts = layer.colour + in_colour(np.float32(0.012) * relief.fine * layer.cover)
+    shafts *= in_colour(bare)
+    image *= in_colour(1.0 - layer.cover * bare)
     image += shafts
     image = with_depth(image, height_map(shown, view), view, camera)
     pixels = expose(image, view, camera)
@@ -138,5 +139,5 @@ def _shaded(image: Image, cover: Image, view: View, light: Floats, strength: flo
     reach = view.span_px(24.0)
     shift = np.round(-light * reach).astype(int)
     shadow = np.roll(cover, (int(shift[1]), int(shift[0])), axis=(0, 1))
-    soft = np.float32(strength) * blurred(shadow, 1.2 * reach)
-    return np.asarray(image * (1.0 - soft[..., None] * SHADE))
+    soft = np.float32(-strength) * blurred(shadow, 1.2 * reach)
+    return np.asarray(image * in_colour(soft, SHADE, base=1.0))

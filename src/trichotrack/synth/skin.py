@@ -9,10 +9,10 @@ import numpy as np
 
 from trichotrack.synth.blobs import Blob
 from trichotrack.synth.scalp import Scalp
-from trichotrack.synth.view import Image, View, blurred, bump, enlarged, noise
+from trichotrack.synth.view import Image, View, blurred, bump, enlarged, in_colour, noise
 
 RED = np.array([0.35, 1.0, 0.85], np.float32)
-FURROW = np.array([0.75, 1.05, 1.15], np.float32)
+FURROW = (0.75, 1.05, 1.15)
 PALE = np.array([0.82, 0.79, 0.73], np.float32)
 BROWN = np.array([0.55, 0.85, 1.0], np.float32)
 
@@ -33,8 +33,8 @@ def paint_skin(scalp: Scalp, view: View) -> tuple[Image, Relief]:
     image = _tone(rng, scalp, view)
     relief = _relief(rng, scalp, view)
     shade = np.float32(0.10 * skin.furrow_depth) * relief.furrows
-    shade -= np.float32(0.008 + 0.014 * skin.grain) * (relief.fine + relief.broad)
-    image *= 1.0 - shade[..., None] * FURROW
+    shade -= np.float32(0.010 + 0.018 * skin.grain) * (relief.fine + relief.broad)
+    image *= in_colour(-shade, FURROW, base=1.0)
     _paint_vessels(image, scalp, view)
     _paint_marks(image, scalp, view)
     _paint_sweat_glands(image, scalp, view)
@@ -52,7 +52,7 @@ def _tone(rng: np.random.Generator, scalp: Scalp, view: View) -> Image:
     tone = np.array(skin.colour, np.float32) * (1.0 - np.float32(0.035 * skin.mottle) * np.clip(mottle, -3, 3))
     image = enlarged(np.asarray(tone, np.float32), 4, view)
     if skin.network > 0:
-        image *= 1.0 - np.float32(0.22 * skin.network) * _network(rng, scalp, view)[..., None] * BROWN
+        image *= in_colour(np.float32(-0.22 * skin.network) * _network(rng, scalp, view), BROWN.tolist(), base=1.0)
     return image
 
 
@@ -104,7 +104,7 @@ def _paint_vessels(image: Image, scalp: Scalp, view: View) -> None:
         cv2.polylines(mask, [points], isClosed=False, color=int(rng.integers(60, 200)), thickness=thick,
                       lineType=cv2.LINE_AA, shift=4)  # fmt: skip
     soft = blurred(mask.astype(np.float32) * np.float32(1 / 255), view.span_px(9.0))
-    image *= 1.0 - soft[..., None] * np.array([0.08, 0.34, 0.28], np.float32)
+    image *= in_colour(soft, (-0.08, -0.34, -0.28), base=1.0)
 
 
 def _paint_marks(image: Image, scalp: Scalp, view: View) -> None:

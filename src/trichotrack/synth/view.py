@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -109,6 +110,11 @@ def enlarged(image: Image, factor: int, view: View) -> Image:
     size = (image.shape[1] * factor, image.shape[0] * factor)
     full = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     return np.asarray(full[: view.shape[0], : view.shape[1]])
+
+
+def in_colour(grey: NDArray[np.floating], colour: Sequence[float] = (1.0, 1.0, 1.0), base: float = 0.0) -> Image:
+    """base + grey times colour, (H, W, 3) of grey (H, W); faster than broadcasting over three colours."""
+    return np.asarray(cv2.merge([grey * np.float32(value) + np.float32(base) for value in colour]), np.float32)
 
 
 def blurred(image: Image, sigma_px: float) -> Image:
