@@ -126,6 +126,9 @@ def grown(
     for number, (follicle, sign) in enumerate(zip(ground.follicles, signs, strict=True)):
         own = np.random.default_rng([follicle.seed, 0])
         around = follicle_marks(own, follicle.root_um, sign, skin, ground.priors.skin, ground.yellow)
+        if number and ground.follicles[number - 1].unit == follicle.unit:
+            # The hairs of a unit share an opening, which is filled once.
+            around = [mark for mark in around if mark.kind != "yellow"]
         marks += around
         structures += [filled(mark, number, follicle.unit) for mark in around if mark.kind == "yellow"]
         if sign == EMPTY:
@@ -216,9 +219,9 @@ def follicle_marks(
     marks = []
     xy = (float(root[0]), float(root[1]))
     if rng.random() < (2 * yellow if sign == EMPTY else yellow):
-        tint = np.array(skin.colour) * np.array([1.03, 0.96, rng.uniform(0.55, 0.8)])
+        tint = np.array(skin.colour) * np.array([1.03, 0.96, rng.uniform(0.5, 0.72)])
         colour = triple(tint)
-        marks.append(Mark("yellow", xy, within(rng, (150, 250)), colour, within(rng, (0.5, 0.9))))
+        marks.append(Mark("yellow", xy, within(rng, (150, 250)), colour, within(rng, (0.6, 0.95))))
     if rng.random() < (priors.empty_opening_chance if sign == EMPTY else 0.8):
         tint = np.array(skin.colour) * rng.uniform(0.55, 0.85) * np.array([1.0, 0.92, 0.86])
         colour = triple(tint)

@@ -63,8 +63,8 @@ class HairGrower:
         self.stream_angle = float(rng.uniform(0, 2 * np.pi))
         self.stream_turn = float(rng.normal(0, 8e-5))
         self.curl = float(abs(rng.normal(0, 1.2e-4)))
-        self.subsurface_um = within(rng, priors.skin.subsurface_um) * float(rng.random() < 0.8)
-        self.veil = float(rng.uniform(0.35, 1.0))
+        self.subsurface_um = within(rng, priors.skin.subsurface_um) * float(rng.random() < (0.97 if clipped else 0.8))
+        self.veil = float(rng.uniform(0.6 if clipped else 0.35, 1.0))
         self.spread_deg = within(rng, priors.scalp.clipped_spread_deg) if clipped else priors.scalp.stream_spread_deg
         curly = float(rng.random() < priors.scalp.curly_chance and not clipped)
         self.wave_rad, self.wave_um = curly * float(rng.uniform(0.25, 1.3)), float(rng.uniform(500, 2200))
@@ -193,7 +193,7 @@ class HairGrower:
         return Structure(
             "", None, path, width, self._colour(1.0, 0.25), end=end, lift=lift * float(rng.uniform(0, 1)),
             veil=self.veil * float(rng.uniform(0.6, 1.1)),
-            subsurface_um=self.subsurface_um * float(rng.uniform(0.4, 1.3)),
+            subsurface_um=self.subsurface_um * float(rng.uniform(0.7 if self.clipped else 0.4, 1.3)),
         )  # fmt: skip
 
     def path(self, root: Floats, length_um: float, wildness: float, *, curly: bool = False) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trichotrack.synth.camera import Camera, blur_um_at
-from trichotrack.synth.scalp import Floats, Scalp, Skin, Structure
+from trichotrack.synth.scalp import YELLOW_DOT, Floats, Scalp, Skin, Structure
 from trichotrack.synth.shafts import order, seen_share
 from trichotrack.synth.view import View
 
@@ -16,6 +16,9 @@ LEAST_SEEN = 0.5
 
 LEAST_CONTRAST = 0.02
 """Of full scale: what is paler nobody would mark."""
+
+LEAST_TINT = 0.06
+"""The same of a yellow dot, of its strongest channel."""
 
 LUMINANCE = np.array([0.30, 0.59, 0.11])
 
@@ -72,6 +75,10 @@ def faint(structure: Structure, skin: Skin, view: View, camera: Camera) -> bool:
     root = view.px(structure.path_um[:1])[0]
     if structure.sign is None or not view.holds(root):
         return False
+    if structure.sign == YELLOW_DOT:
+        # It differs from skin by its colour, not by its brightness.
+        gap = float(np.abs(np.array(structure.colour) - np.array(skin.colour)).max())
+        return bool(structure.opacity * gap * camera.exposure < LEAST_TINT)
     gap = abs(float(LUMINANCE @ (np.array(structure.colour) - np.array(skin.colour))))
     width, spread = structure.width_root_um, 2.35 * blur_um_at(camera, view, root)
     kept = width / np.hypot(width, spread)

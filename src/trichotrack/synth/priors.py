@@ -19,10 +19,12 @@ class ScalpPriors:
 
     units_per_cm2: Range = (42.0, 130.0)
     """Follicular units per cm². Real 70x captures: 4 to 15 marked units in 0.104 cm², 8 on average; widened."""
-    hairs_per_unit: tuple[float, ...] = (0.47, 0.38, 0.13, 0.02)
-    """Chance of units of one, two, three and four hairs. Real 70x captures: 0.52, 0.39, 0.085 and 0.004."""
-    unit_step_um: Range = (135.0, 60.0)
-    """Mean and standard deviation of the distance of neighbouring roots of a unit, of marked roots on real captures."""
+    hairs_per_unit: tuple[float, ...] = (0.38, 0.44, 0.15, 0.03)
+    """Chance of units of one, two, three and four hairs. Marked on real 70x captures, where
+    some hide others: 0.52, 0.39, 0.085 and 0.004."""
+    unit_step_um: Range = (125.0, 60.0)
+    """Mean and standard deviation of the distance of neighbouring roots of a unit, set so that the distances of marked
+    roots are those of real 70x captures (within a unit 60 to 300 µm for nine in ten, median 147)."""
     min_root_distance_um: float = 22.0
     """Two roots are never nearer, so that no label lies on another. One real pair in a hundred is."""
     sign_mix: tuple[float, ...] = (1.1, 1.0, 1.0, 1.0, 0.7, 0.8, 0.5, 0.7, 0.6)
@@ -74,11 +76,11 @@ class ScalpPriors:
     """Assumed."""
     curly_chance: float = 0.15
     """Chance that a person's long hair is curly, up to tightly curled. Assumed."""
-    clipped_length_um: Range = (170.0, 960.0)
+    clipped_length_um: Range = (200.0, 950.0)
     """Length of clipped hair; log-uniform. Real 70x captures: 210 to 780 µm for nine in ten, median 440."""
     clipped_vellus_um: Range = (120.0, 680.0)
     """The same of vellus hair. Real 70x captures: 140 to 600 µm for nine in ten, median 285."""
-    clipped_spread_deg: Range = (5.0, 14.0)
+    clipped_spread_deg: Range = (4.5, 11.5)
     """Standard deviation of hair direction about the local stream in a clipped capture. Real 70x captures: 4.5 to 14."""
     clipped_chance: float = 0.0
     """Chance of a clipped preparation: there black dots and broken hairs are not told, so none are drawn."""
@@ -172,13 +174,13 @@ class CameraPriors:
     green_gain: Range = (0.97, 1.03)
     blue_gain: Range = (0.84, 1.30)
     """White balance from yellowish to bluish, as on real captures. Greenish and strongly yellow are held out."""
-    cast: Range = (0.0, 0.25)
+    cast: Range = (0.0, 0.3)
     """How much bluer one side and the corners are than the middle, as a share. Up to 0.2 on real captures."""
     exposure: Range = (0.86, 1.2)
     """Factor on brightness."""
     flare: Range = (0.0, 0.2)
     """Share of the light scattered over the whole picture, so that black hair is dark grey, as on real captures."""
-    slope: Range = (0.0, 0.3)
+    slope: Range = (0.0, 0.4)
     """How much brighter the side of the light is than the other, as a share. Assumed."""
     vignette: Range = (0.0, 0.32)
     """Loss in the corner. Assumed."""

@@ -12,6 +12,12 @@ from trichotrack.synth.scalp import YELLOW_DOT, Floats, Structure
 from trichotrack.synth.view import Image, View, blurred, bump
 
 SUBPIXEL_BITS = 4
+UNDER_SKIN_UM = 75.0
+"""How far under translucent skin a fully veiled shaft is still painted, until the blur takes over."""
+
+CLEAR_OF_SKIN_UM = 130.0
+"""So far from its root a shaft lies above the skin."""
+
 EDGE_PX = 0.5
 """fillPoly also fills the pixels its outline touches: half a (supersampled) pixel too much on each side."""
 
@@ -74,8 +80,12 @@ def _paint_shaft(canvas: NDArray[np.uint8], hair: Structure, view: View, fine: i
     rng = np.random.default_rng(hair.seed)
     end = _end_profile(rng, hair.end)
     drawn = slice(max(near[0] - 3, 0), near[-1] + 4)
-    path = path[drawn]
-    half = np.maximum(hair.width_um[drawn] / view.um_per_px / 2 - EDGE_PX / fine, 0.05)
+    path, width = path[drawn], hair.width_um[drawn]
+    if drawn.start == 0 and hair.veil > 0 and hair.sign is not None:
+        # It goes on under the skin, which `root_veil` lays over it.
+        path = np.vstack([view.px(hair.path_um[:1] - UNDER_SKIN_UM * hair.veil * hair.heading_um()), path])
+        width = np.concatenate([0.7 * width[:1], width])
+    half = np.maximum(width / view.um_per_px / 2 - EDGE_PX / fine, 0.05)
     tangent = np.gradient(path, axis=0)
     tangent /= np.maximum(np.hypot(tangent[:, 0], tangent[:, 1])[:, None], 1e-9)
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
@@ -86,7 +96,7 @@ def _paint_shaft(canvas: NDArray[np.uint8], hair: Structure, view: View, fine: i
         return
     _fill(canvas, [_strip(path, normal, tangent, half, 0.68, end)], fine, colour, hair.opacity)
     side = float(np.sign(normal.mean(axis=0) @ light) or 1.0)
-    gloss = np.clip(colour + rng.uniform(0.02, 0.32) * np.array([0.92, 0.97, 1.05]), 0, 1)
+    gloss = np.clip(colour + (0.01 + 0.3 * rng.random() ** 3) * np.array([0.92, 0.97, 1.05]), 0, 1)
     offset = side * rng.uniform(0.05, 0.5)
     streaks = []
     for piece in _pieces(rng, len(path)):
@@ -112,7 +122,7 @@ def _pieces(rng: np.random.Generator, count: int) -> list[slice]:
 def _end_profile(rng: np.random.Generator, end: str) -> Floats:
     """(K, 2): position across the shaft (-1 to 1) and along it (in half-widths) of the points of the free end."""
     across = np.linspace(1, -1, 9)
-    skew = rng.normal(0, 0.35) * across
+    skew = rng.normal(0, 0.27) * across
     if end == "cut":
         along = skew + rng.uniform(0.05, 0.5) * np.sqrt(1 - across**2)
     elif end == "fracture":
@@ -140,40 +150,73 @@ def _strip(path: Floats, normal: Floats, tangent: Floats, half: Floats, share: f
 def subsurface(structures: list[Structure], view: View) -> Image:
     """(H, W), 0 to 1: how much of each shaft shines through the skin behind its root."""
     height, width = view.shape
-    small = np.zeros((-(-height // 2), -(-width // 2)), np.uint8)
+    near, deep = (np.zeros((-(-height // 2), -(-width // 2)), np.uint8) for _ in range(2))
     for hair in structures:
         if hair.subsurface_um <= 0 or len(hair.path_um) < 2:
             continue
+        if not view.near(view.px(hair.path_um[:1]), view.span_px(hair.subsurface_um + 100.0))[0]:
+            continue
         back = -hair.heading_um()
-        darkness = hair.opacity * (1.0 - 0.7 * float(np.mean(hair.colour)))
-        # The deeper, the paler and the wider: drawn from the far end, so that the near end stays dark.
-        for share in np.linspace(1, -0.15, 8):
-            ends_um = hair.path_um[0] + hair.subsurface_um * np.array([[share], [share - 0.17]]) * back
+        darkness = hair.opacity * max(0.0, 1.0 - 1.4 * float(np.mean(hair.colour)))
+        # The deeper, the paler and the more blurred: drawn from the far end, so that the near end stays dark.
+        for share in np.linspace(1, -0.15, 10):
+            ends_um = hair.path_um[0] + hair.subsurface_um * np.array([[share], [share - 0.14]]) * back
             ends = np.round(view.px(ends_um) * 8 - 8).astype(int).tolist()
-            thick = max(1, round(view.span_px(hair.width_root_um * (0.9 + 1.4 * max(share, 0.0))) / 2))
-            value = int(255 * darkness * min(1.0, 1.0 - share) ** 0.8)
-            cv2.line(small, ends[0], ends[1], value, thick, cv2.LINE_AA, 4)
-    soft = blurred(small.astype(np.float32) * np.float32(1 / 255), view.span_px(32.0) / 2)
+            thick = max(1, round(view.span_px(hair.width_root_um * (0.95 + 0.35 * max(share, 0.0))) / 2))
+            value = darkness * min(1.0, 1.0 - share)
+            cv2.line(deep, ends[0], ends[1], int(245 * value**0.65), thick, cv2.LINE_AA, 4)
+            if share < 0.75:
+                cv2.line(near, ends[0], ends[1], int(225 * value**1.6), thick, cv2.LINE_AA, 4)
+    if not deep.any():
+        return np.zeros(view.shape, np.float32)
+    soft = blurred(deep.astype(np.float32) * np.float32(1 / 255), view.span_px(34.0) / 2)
+    soft = np.maximum(soft, blurred(near.astype(np.float32) * np.float32(1 / 255), view.span_px(11.0) / 2))
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def root_veil(structures: list[Structure], view: View) -> Image:
     """(H, W), 0 to 1: how much skin lies over the shafts, which hides the first part of each."""
     veil = np.zeros(view.shape, np.float32)
-    for hair in structures:
-        if hair.veil <= 0 or hair.sign is None:
+    rooted = [hair for hair in structures if hair.sign not in (None, YELLOW_DOT)]
+    rooted = [hair for hair in rooted if view.near(view.px(hair.path_um[:1]), view.span_px(300.0))[0]]
+    for hair in rooted:
+        if hair.veil <= 0:
             continue
-        across = view.span_px(0.45 * hair.width_root_um + 10.0)
-        along = across + view.span_px(45.0 * hair.veil)
+        dot = len(hair.path_um) == 1
+        across = view.span_px((0.45 if dot else 0.85) * hair.width_root_um + 12.0)
+        along = view.span_px(0.45 * hair.width_root_um + 10.0 + (45.0 if dot else UNDER_SKIN_UM) * hair.veil)
         ahead = hair.heading_um()
-        # Centred behind the root: at the root itself the shaft is half seen, which is where a reader puts it.
-        x, y = view.px(hair.path_um[:1] - 0.75 * along * view.um_per_px * ahead)[0]
+        # Centred behind the root: a little beyond it the shaft is half seen, which is where a reader puts the root.
+        x, y = view.px(hair.path_um[:1] - along * view.um_per_px * ahead)[0]
         angle = float(np.arctan2(*(view.to_px[:, :2] @ ahead)[::-1]))
-        found = bump(veil.shape, (float(x), float(y)), (along, across), angle=angle, flat=3.0)
+        found = bump(veil.shape, (float(x), float(y)), (along, across), angle=angle, flat=2.2 if not dot else 3.0)
         if found is not None:
             region, cover = found
-            veil[region] = np.maximum(veil[region], np.float32(min(0.35 + 0.65 * hair.veil, 1.0)) * cover)
+            most = 0.35 + 0.65 * hair.veil if dot else 0.85 + 0.25 * hair.veil
+            veil[region] = np.maximum(veil[region], np.float32(min(most, 1.0)) * cover)
+    for hair in structures:
+        if len(hair.path_um) > 1:
+            _uncover(veil, hair, view)
     return veil
+
+
+def _uncover(veil: Image, hair: Structure, view: View) -> None:
+    """Takes the skin over its neighbours' roots off a shaft that already lies above it."""
+    clear = 0
+    if hair.sign is not None:
+        step = float(np.hypot(*(hair.path_um[1] - hair.path_um[0])))
+        clear = int(np.ceil(CLEAR_OF_SKIN_UM / max(step, 1e-6)))
+    path = view.px(hair.path_um)[clear:]
+    near = np.flatnonzero(view.near(path, 20.0))
+    if near.size < 2:
+        return
+    drawn = slice(max(near[0] - 2, 0), near[-1] + 3)
+    tangent = np.gradient(path[drawn], axis=0)
+    normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
+    normal /= np.maximum(np.hypot(normal[:, 0], normal[:, 1])[:, None], 1e-9)
+    half = hair.width_um[clear:][drawn] / view.um_per_px / 2
+    outline = _strip(path[drawn], normal, tangent, half, 1.0, None)
+    cv2.fillPoly(veil, [np.round((outline - 0.5) * 16).astype(np.int32)], 0.0, cv2.LINE_8, 4)
 
 
 def height_map(structures: list[Structure], view: View) -> Image:
