@@ -1,0 +1,165 @@
+"""Is drawn scalp easier than real? One recipe trained and tested on each, at equal scale, density and amount of data.
+
+uv run benchmarks/exam_difficulty.py [--steps 400] [--again]
+
+Drawn: clipped scalps at the real set's scale and size, as many people and captures in each split, and as many hairs per
+capture; written once as a labelled folder under local/. The recipe is the cell `imagenet, all people` of
+fine_tuning.py, whose record is used where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from any_hair import HAIR, IGNORED
+from fine_tuning import BACKBONE, DATA, LABELS, STEPS, Recipe, cell_name, run_cell
+from over_people import difference, f1_of, said
+from records import RESULTS, path_of, write_record
+
+from trichotrack.labels.read import read_labels
+from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet
+from trichotrack.labels.write import write_labels
+from trichotrack.signs import DOTS, Sign
+from trichotrack.synth.priors import Priors
+from trichotrack.synth.render import capture_rng, render_capture
+from trichotrack.synth.write import Series, write_series
+
+DRAWN = LABELS.parent / "exam_difficulty"
+SIZE_PX, UM_PER_PX = (1280, 1024), 2.82
+SEED = 900_003
+"""Of this exam alone."""
+
+PILOT = 48
+"""Captures drawn to learn how many hairs the priors give."""
+
+START = "imagenet"
+
+
+def clipped(priors: Priors, density: float = 1.0) -> Priors:
+    """Clipped scalps alone, with density times as many units per cm²."""
+    few, many = priors.scalp.units_per_cm2
+    scalp = replace(priors.scalp, clipped_chance=1.0, units_per_cm2=(few * density, many * density))
+    return replace(priors, scalp=scalp)
+
+
+def is_hair(sign: str) -> bool:
+    return sign not in DOTS and sign != IGNORED
+
+
+def hairs_per_capture(labels: LabelSet) -> float:
+    return sum(is_hair(item.sign) for item in labels.objects) / len(labels.captures)
+
+
+def drawn_hairs(priors: Priors, captures: int = PILOT) -> float:
+    """Mean number of labelled hairs of a capture."""
+    counts = []
+    for index in range(captures):
+        rng = capture_rng(SEED, 9, index)
+        drawn = render_capture(rng, size_px=SIZE_PX, um_per_px=UM_PER_PX, priors=priors)
+        counts.append(sum(is_hair(item.sign) for item in drawn.objects))
+    return float(np.mean(counts))
+
+
+def as_any_hair(labels: LabelSet, splits: Mapping[str, str]) -> LabelSet:
+    """Every hair as the one sign HAIR, exhaustive in each capture; splits: by patient."""
+    hair = Sign(HAIR, HAIR, "hairs", "Any hair at its root.", role="context")
+    captures = tuple(replace(row, split=splits[row.patient]) for row in labels.captures)
+    objects = tuple(replace(item, sign=HAIR) for item in labels.objects if is_hair(item.sign))
+    known = tuple(LabelRow(row.file, HAIR, "exhaustive") for row in captures)
+    return LabelSet(labels.folder, captures, known, objects, {**labels.signs, HAIR: hair})
+
+
+def splits_as(rows: Sequence[CaptureRow], real: Sequence[CaptureRow]) -> dict[str, str]:
+    """A split for each person of rows: as many people of each split as among real."""
+    wanted = {row.patient: row.split for row in real}
+    people = list(dict.fromkeys(row.patient for row in rows))
+    return dict(zip(people, sorted(wanted.values()), strict=True))
+
+
+def write_drawn(folder: Path, real: LabelSet) -> None:
+    """The drawn counterpart of real, with its people, captures, splits and hairs per capture."""
+    density = 1.0
+    for _ in range(2):  # units crowd one another, so that once is not quite enough
+        density *= hairs_per_capture(real) / drawn_hairs(clipped(Priors(), density))
+    people = len({row.patient for row in real.captures})
+    series = Series(
+        captures=len(real.captures),
+        captures_per_person=len(real.captures) // people,
+        sizes_px=(SIZE_PX,),
+        um_per_px=(UM_PER_PX, UM_PER_PX),
+    )
+    print(f"drawing {series.captures} captures of {people} people, {density:.2f} times the usual units per cm2")
+    drawn = write_series(folder, series, SEED, priors=clipped(Priors(), density))
+    write_labels(as_any_hair(drawn, splits_as(drawn.captures, real.captures)), folder)
+
+
+def people_of(record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    rows = record["right_false_missed_by_person"]
+    return {str(i): np.array(row, np.float64) for i, row in enumerate(rows)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--backbone", default=BACKBONE)
+    parser.add_argument("--labels", type=Path, default=LABELS, help="the real set")
+    parser.add_argument("--drawn", type=Path, default=DRAWN, help="where the drawn set is, or is to be written")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--again", action="store_true", help="draw and train anew")
+    parser.add_argument("--only-draw", action="store_true", help="write the drawn set and stop")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    torch.set_float32_matmul_precision("high")
+    real = read_labels(options.labels)
+    if options.again and (options.drawn / "captures.csv").is_file():
+        shutil.rmtree(options.drawn)
+    if not (options.drawn / "captures.csv").is_file():
+        write_drawn(options.drawn, real)
+    drawn = read_labels(options.drawn)
+    sizes = {"drawn": _sizes(drawn), "real": _sizes(real)}
+    print(sizes)
+    if options.only_draw:
+        return
+    recipe = Recipe(START, steps=options.steps, backbone=options.backbone)
+    name = cell_name(START, None, options.steps)
+    kept = path_of("fine-tuning", name, out=options.out)
+    if not kept.exists():
+        told = run_cell(recipe, options.labels, None, workers=options.workers)
+        write_record("fine-tuning", name, {"data": DATA, **told}, out=options.out)
+    on_real = json.loads(kept.read_text(encoding="utf-8"))
+    on_drawn = run_cell(recipe, options.drawn, None, workers=options.workers)
+    f1s = {"drawn": on_drawn["figures"]["kept_apart"]["f1"], "real": on_real["figures"]["kept_apart"]["f1"]}
+    less = asdict(difference(people_of(on_real), people_of(on_drawn), f1_of))
+    print(f"F1 drawn {said(f1s['drawn'])}, real {said(f1s['real'])}, drawn less real {said(less)}")
+    record = {
+        "data": {"real": DATA, "drawn": f"clipped scalps of trichotrack.synth, seed {SEED}"},
+        "recipe": asdict(recipe),
+        "sizes": sizes,
+        "f1": f1s,
+        "drawn_less_real": less,
+        "right_false_missed_by_person": on_drawn["right_false_missed_by_person"],
+        "minutes": on_drawn["minutes"],
+    }
+    print(write_record("exam-difficulty", f"{DATA} and drawn, {options.steps} steps", record, out=options.out))
+
+
+def _sizes(labels: LabelSet) -> dict[str, Any]:
+    by_split: dict[str, list[CaptureRow]] = {}
+    for row in labels.captures:
+        by_split.setdefault(row.split, []).append(row)
+    told = {
+        split: {"people": len({row.patient for row in rows}), "captures": len(rows)} for split, rows in by_split.items()
+    }
+    return {**told, "hairs_per_capture": round(hairs_per_capture(labels), 2)}
+
+
+if __name__ == "__main__":
+    main()
