@@ -25,10 +25,14 @@ CLEAR_OF_ROOTS_UM = 170.0
 
 @dataclass(frozen=True)
 class Camera:
-    """The settings of one photograph. cast: (3,), share of blue added to the right, below and at the rim."""
+    """The settings of one photograph. cast: (3,), share of blue added to the right, below and at the rim.
+
+    through: how much of the light under the skin comes back over a shaft, of `THROUGH_SKIN`.
+    """
 
     light: Floats
     shadow: float
+    through: float
     haze: float
     haze_colour: Floats
     roughness: float
@@ -64,6 +68,7 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
     return Camera(
         light=np.array([np.cos(angle), np.sin(angle)]),
         shadow=float(rng.uniform(0.05, 0.45)),
+        through=float(rng.uniform(0.3, 1.2)),
         haze=within(rng, priors.haze) * shine,
         haze_colour=_haze_colour(rng),
         roughness=log_within(rng, (0.1, 0.45)),

@@ -17,8 +17,8 @@ from trichotrack.synth.shafts import height_map, paint_shafts, root_veil, subsur
 from trichotrack.synth.skin import paint_skin, scale_plates
 from trichotrack.synth.view import Image, Pose, View, blurred, in_colour
 
-THROUGH_SKIN = (0.03, 0.07, 0.11)
-"""Added to the dimmed skin over a shaft below it: grey-blue, as on real 70x captures."""
+THROUGH_SKIN = (0.10, 0.23, 0.36)
+"""Added to the dimmed skin over a shaft below it, times the brightness of the skin: grey-blue, as on real captures."""
 
 SHADE = (0.75, 0.95, 1.2)
 """How much of each colour the shadow of a hair takes: light that goes through skin comes out warm."""
@@ -80,7 +80,8 @@ def photograph(
     image, relief = paint_skin(scalp, view)
     under = subsurface(shown, view)
     image *= in_colour(under, base=1.0, colour=(-0.58,) * 3)
-    image += in_colour(under, THROUGH_SKIN)
+    brightness = camera.through * float(np.mean(scalp.skin.colour))
+    image += in_colour(under, [brightness * value for value in THROUGH_SKIN])
     layer = paint_shafts(shown, view, camera.light)
     image = _shaded(image, layer.cover, view, camera.light, camera.shadow)
     roots = np.array([[item.x, item.y] for item in objects]).reshape(-1, 2)
