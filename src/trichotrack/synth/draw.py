@@ -123,6 +123,7 @@ def grown(
     structures: list[Structure] = []
     marks: list[Mark] = []
     skin = ground.person.skin
+    leans = unit_leans(ground)
     for number, (follicle, sign) in enumerate(zip(ground.follicles, signs, strict=True)):
         own = np.random.default_rng([follicle.seed, 0])
         around = follicle_marks(own, follicle.root_um, sign, skin, ground.priors.skin, ground.yellow)
@@ -134,7 +135,7 @@ def grown(
         if sign == EMPTY:
             continue
         of_sign = len(GROWN) if sign == SHAVED else GROWN.index(sign)
-        grower = ground.grower.seeded([follicle.seed, 1 + of_sign])
+        grower = ground.grower.seeded([follicle.seed, 1 + of_sign]).leaning(leans[number])
         age = float("inf") if ages_weeks is None else ages_weeks[number]
         # What is destroyed is not the hair that returns: that is another structure of the same follicle.
         name = f"f{number}x" if sign in DESTROYED else f"f{number}"
@@ -147,6 +148,21 @@ def grown(
     return Scalp(
         ground.radius_um, skin, tuple(structures), (*marks, *ground.marks), ground.vessels, ground.person.clipped
     )
+
+
+def unit_leans(ground: Ground) -> list[float]:
+    """Angle by which the hair of each follicle leans towards the others of its unit: clipped hairs cling together."""
+    leans = []
+    roots = np.array([follicle.root_um for follicle in ground.follicles]).reshape(-1, 2)
+    units = np.array([follicle.unit for follicle in ground.follicles])
+    for follicle in ground.follicles:
+        rng = np.random.default_rng([ground.person.skin.seed, follicle.unit])
+        meets_um = within(rng, ground.priors.scalp.clings_um) * (1.0 if rng.random() < 0.7 else -1.5)
+        centre = roots[units == follicle.unit].mean(axis=0)
+        stream = ground.grower.stream(centre)
+        aside = float((follicle.root_um - centre) @ np.array([-np.sin(stream), np.cos(stream)]))
+        leans.append(float(-np.arctan(aside / meets_um)) if ground.person.clipped else 0.0)
+    return leans
 
 
 def filled(mark: Mark, number: int, unit: int) -> Structure:

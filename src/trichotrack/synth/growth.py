@@ -68,12 +68,19 @@ class HairGrower:
         self.spread_deg = within(rng, priors.scalp.clipped_spread_deg) if clipped else priors.scalp.stream_spread_deg
         curly = float(rng.random() < priors.scalp.curly_chance and not clipped)
         self.wave_rad, self.wave_um = curly * float(rng.uniform(0.25, 1.3)), float(rng.uniform(500, 2200))
+        self.lean = 0.0
         self.grey = float(rng.random() < 0.25) * within(rng, priors.skin.grey_share)
 
     def seeded(self, seed: list[int]) -> HairGrower:
         """The same scalp's grower, drawing from a generator of its own."""
         other = copy.copy(self)
         other.rng = np.random.default_rng(seed)
+        return other
+
+    def leaning(self, towards_rad: float) -> HairGrower:
+        """The same grower, whose hairs lean by an angle off the stream."""
+        other = copy.copy(self)
+        other.lean = towards_rad
         return other
 
     def stream(self, at_um: Floats) -> float:
@@ -201,7 +208,7 @@ class HairGrower:
         rng = self.rng
         count = max(5, int(np.ceil(length_um / PATH_STEP_UM)))
         along = np.linspace(0.0, length_um, count)
-        heading = self.stream(root) + rng.normal(0, np.deg2rad(self.spread_deg) * wildness**0.5)
+        heading = self.stream(root) + self.lean + rng.normal(0, np.deg2rad(self.spread_deg) * wildness**0.5)
         curl = self.curl * rng.choice([-1.0, 1.0]) + rng.normal(0, 4e-5 * wildness)
         # Long hairs are not wound into circles: the bend fades along the shaft.
         bend = curl * 3500.0 * (1.0 - np.exp(-along / 3500.0))

@@ -85,6 +85,8 @@ def _paint_shaft(canvas: NDArray[np.uint8], hair: Structure, view: View, fine: i
         # It goes on under the skin, which `root_veil` lays over it.
         path = np.vstack([view.px(hair.path_um[:1] - UNDER_SKIN_UM * hair.veil * hair.heading_um()), path])
         width = np.concatenate([0.7 * width[:1], width])
+    # No edge is quite smooth.
+    width = width * (1.0 + 0.025 * rng.standard_normal(len(width)))
     half = np.maximum(width / view.um_per_px / 2 - EDGE_PX / fine, 0.05)
     tangent = np.gradient(path, axis=0)
     tangent /= np.maximum(np.hypot(tangent[:, 0], tangent[:, 1])[:, None], 1e-9)
