@@ -12,7 +12,7 @@ from PIL import Image
 
 from tiny_model import build_tiny_model, scalp
 from trichotrack.evaluate.evaluation import captures_csv, draw_worst, write_evaluation
-from trichotrack.evaluate.provenance import command_line, machine, today, versions
+from trichotrack.evaluate.provenance import command_line, machine, recipe_sha256, today, versions
 from trichotrack.evaluate.run import channels_of, evaluate
 from trichotrack.geometry import Scale
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
@@ -323,3 +323,15 @@ def test_tolerance_and_ignored_signs_are_the_models_own_unless_given():
     given = evaluate(counter, labelset, tolerance_mm=0.1, ignored_signs=())
     assert (given.scores[0].tp, given.scores[0].fp) == (1, 1)
     assert evaluate(replace(counter, spec=spec_of("black_dot")), labelset).tolerance_mm == 0.15
+
+
+def test_a_recipe_is_known_by_what_it_says_and_not_by_how_it_is_written(tmp_path):
+    texts = {
+        "a": b"# reached 0.9\nseed: 0\nmodel: {width: 96, signs: [a, b]}\n",
+        "b": b"model:\r\n  signs: [a, b]\r\n  width: 96\r\nseed: 0\r\n",
+        "c": b"seed: 0\nmodel: {width: 96, signs: [b, a]}\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text)
+    a, b, c = (recipe_sha256(tmp_path / name) for name in texts)
+    assert a == b != c

@@ -1,7 +1,9 @@
-"""Where a figure was measured: the machine and the versions, printed beside it."""
+"""Where a figure was measured, the machine and the versions, and what recipe a model was made by."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import re
@@ -31,6 +33,14 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def recipe_sha256(path: Path) -> str:
+    """Hash of what a recipe (YAML) says: its comments, the order of its keys and its line ends do not count."""
+    import yaml
+
+    said = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def today() -> str:
