@@ -26,7 +26,12 @@ UM_PER_PX = 5.8
 FIRST_VISIT = dt.date(2026, 1, 12)
 VISITS = tuple(FIRST_VISIT + dt.timedelta(weeks=weeks) for weeks in (0, 8, 16, 28))
 
-LABELLED_PRIORS = Priors(scalp=ScalpPriors(sign_mix=(1.2, 1.2, 1.2, 1.1, 0.6, 0.6), patch_share=(0.3, 2.0)))
+LABELLED_PRIORS = Priors(
+    scalp=ScalpPriors(
+        sign_mix=(1.2, 1.2, 1.2, 1.1, 0.6, 0.6, 0.4, 0.8, 0.8), patch_share=(0.3, 2.0), rare_absent=0.3,
+        shaved_chance=0.0, tattooed_chance=0.0,
+    )
+)  # fmt: skip
 """Mostly inside patches, so that sixty captures hold enough of every sign to learn from."""
 
 LABELLED = Series(
@@ -75,7 +80,15 @@ class Made:
 def patient_priors() -> Priors:
     """Of the demonstration patient: dark hair on light skin, one well kept device, few nuisances."""
     return Priors(
-        scalp=ScalpPriors(units_per_cm2=(75, 85), lying_hairs_per_cm2=(0, 4), fragments_per_cm2=(0, 4)),
+        scalp=ScalpPriors(
+            units_per_cm2=(75, 85),
+            curly_chance=0.0,
+            lying_hairs_per_cm2=(0, 4),
+            fragments_per_cm2=(0, 4),
+            shaved_chance=0.0,
+            tattooed_chance=0.0,
+            fibre_chance=0.0,
+        ),
         skin=SkinPriors(
             melanin=(0.25, 0.45), erythema=(0.05, 0.15), hair_melanin=(0.6, 0.4, 0, 0, 0), grey_share=(0, 0)
         ),
@@ -149,10 +162,9 @@ def _take(
         device="synthetic", valid_area=save_capture(folder, file, capture),
     )  # fmt: skip
     prefix = f"{date.isoformat()}/{name}-{site}{place}"
-    follicles = {structure.id: getattr(structure, "follicle", -1) for structure in scalp.structures}
-    links = [
-        (file, f"{prefix}{item.id}", site, place, item.id, follicles.get(item.id, ""), item.sign)
-        for item in capture.objects
+    follicles = {structure.id: structure.follicle for structure in scalp.structures}
+    links: list[tuple[object, ...]] = [
+        (file, f"{prefix}{item.id}", site, place, item.id, follicles[item.id], item.sign) for item in capture.objects
     ]
     return rows_of(capture, row, prefix), links
 

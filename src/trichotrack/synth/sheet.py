@@ -40,7 +40,10 @@ class Knob:
 
 
 CALM = Priors(
-    scalp=ScalpPriors(patch_share=(0.6, 0.6), sign_absent=0.0, lying_hairs_per_cm2=(0, 0), fragments_per_cm2=(0, 0)),
+    scalp=ScalpPriors(
+        patch_share=(0.6, 0.6), sign_absent=0.0, rare_absent=0.0, curly_chance=0.0, lying_hairs_per_cm2=(0, 0),
+        fragments_per_cm2=(0, 0), shaved_chance=0.0, tattooed_chance=0.0, fibre_chance=0.0,
+    ),
     skin=SkinPriors(
         melanin=(0.3, 0.3), erythema=(0.1, 0.1), hair_melanin=(0, 1, 0, 0, 0, 0), grey_share=(0, 0),
         furrow_depth=(0.5, 0.5), yellow_dot_chance=(0.05, 0.05), freckles_per_cm2=(0, 0), dirt_per_cm2=(0, 0),
@@ -97,16 +100,21 @@ def overlay(kind: str, **more: Any) -> Settings:
     }
 
 
+BESIDE: Settings = {"scalp.patch_share": (-0.3, -0.3)}
+INSIDE: Settings = {"scalp.patch_share": (1.8, 1.8)}
+
+
+def _units(index: int) -> Settings:
+    return {"scalp.hairs_per_unit": tuple(float(i == index) for i in range(4))}
+
+
 def _hair(index: int) -> Settings:
     count = len(SkinPriors().hair_melanin)
     return {"skin.hair_melanin": tuple(float(i == index) for i in range(count))}
 
 
 def _clipped(chance: float, length_um: float) -> Settings:
-    return {
-        "scalp.patch_share": (-0.3, -0.3), "scalp.clipped_chance": chance,
-        "scalp.clipped_length_um": (length_um, length_um),
-    }  # fmt: skip
+    return {**BESIDE, "scalp.clipped_chance": chance, "scalp.clipped_length_um": (length_um, length_um)}
 
 
 def _gains(red: float, green: float, blue: float) -> Settings:
@@ -116,11 +124,15 @@ def _gains(red: float, green: float, blue: float) -> Settings:
 
 KNOBS: tuple[Knob, ...] = (
     ranged("scalp.units_per_cm2", "units", " per cm²"),
-    chosen("patch", none={"scalp.patch_share": (-0.3, -0.3)}, half={"scalp.patch_share": (0.5, 0.5)},
-           all={"scalp.patch_share": (1.8, 1.8)}),
-    chosen("clipped", no=_clipped(0.0, 1600), short=_clipped(1.0, 350), long=_clipped(1.0, 1600)),
+    chosen("hairs per unit", one=_units(0), two=_units(1), four=_units(3)),
+    chosen("patch", none=BESIDE, half={"scalp.patch_share": (0.5, 0.5)}, all=INSIDE),
+    chosen("curl", straight=BESIDE, curly={**BESIDE, "scalp.curly_chance": 1.0},
+           curly_in_a_patch={**INSIDE, "scalp.curly_chance": 1.0}),
+    chosen("clipped", no=_clipped(0.0, 960), short=_clipped(1.0, 170), long=_clipped(1.0, 960)),
     ranged("scalp.lying_hairs_per_cm2", "lying hairs", " per cm²"),
     ranged("scalp.fragments_per_cm2", "fragments", " per cm²"),
+    chosen("look-alikes", shaved={**BESIDE, "scalp.shaved_chance": 1.0}, tattooed={"scalp.tattooed_chance": 1.0},
+           fibres={"scalp.fibre_chance": 1.0}),
     chosen("hair", black=_hair(0), brown=_hair(2), blond=_hair(3)),
     chosen("grey share", none={"skin.grey_share": (0, 0)}, half={"skin.grey_share": (0.5, 0.5)}, all=_hair(4)),
     ranged("skin.melanin", "skin, rank"),
