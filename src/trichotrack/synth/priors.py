@@ -27,12 +27,12 @@ class ScalpPriors:
     roots are those of real 70x captures (within a unit 60 to 300 µm for nine in ten, median 147)."""
     min_root_distance_um: float = 22.0
     """Two roots are never nearer, so that no label lies on another. One real pair in a hundred is."""
-    sign_mix: tuple[float, ...] = (1.1, 1.0, 1.0, 1.0, 0.7, 0.8, 0.5, 0.7, 0.6)
+    sign_mix: tuple[float, ...] = (1.1, 1.0, 1.0, 1.0, 0.7, 0.8, 0.5, 0.9, 0.9)
     """Dirichlet weights within a patch of black dot, broken, tapering, short vellus, terminal, empty, intermediate,
     upright regrowing and pigtail. Those left off the end never occur. Assumed."""
     sign_absent: float = 0.3
     """Chance that a sign is absent from a capture altogether. Assumed."""
-    rare_absent: float = 0.55
+    rare_absent: float = 0.35
     """The same for upright regrowing and pigtail hair. Assumed."""
     clipped_mix: tuple[float, ...] = (0.0, 0.0, 0.0, 0.5, 6.0, 0.9, 0.6)
     """As `sign_mix`, for all of a clipped scalp. Real 70x captures: 7 % of hairs are marked as thin."""
@@ -81,7 +81,8 @@ class ScalpPriors:
     clipped_vellus_um: Range = (120.0, 680.0)
     """The same of vellus hair. Real 70x captures: 140 to 600 µm for nine in ten, median 285."""
     clipped_spread_deg: Range = (4.0, 10.5)
-    """Standard deviation of hair direction about the local stream in a clipped capture. Real 70x captures: 4.5 to 14."""
+    """Standard deviation of hair direction about the local stream in a clipped capture. Set so that it is 4.5 to
+    14 with the leaning of `clings_um`, as on real 70x captures."""
     clipped_chance: float = 0.0
     """Chance of a clipped preparation: there black dots and broken hairs are not told, so none are drawn."""
     lying_hairs_per_cm2: Range = (0.0, 30.0)
@@ -89,8 +90,8 @@ class ScalpPriors:
     fragments_per_cm2: Range = (0.0, 40.0)
     """Cut pieces of hair lying on the skin, as on real captures. Half of all captures have none."""
     clings_um: Range = (300.0, 1500.0)
-    """Distance from the roots at which the clipped hairs of a unit meet, in seven of ten units; in the others they part.
-    By eye on real 70x captures."""
+    """Distance from the roots at which the clipped hairs of a unit meet, in seven of ten units; in the others they
+    part. By eye on real 70x captures."""
     shaved_chance: float = 0.04
     """Chance that an unclipped scalp is shaved: stubs level with the skin, never labelled. Assumed."""
     tattooed_chance: float = 0.03
@@ -173,9 +174,9 @@ class CameraPriors:
     """Blur where the scalp or a raised hair leaves the plane of focus, standard deviation."""
     optics_px: Range = (0.45, 0.95)
     """Blur of lens and demosaicing, standard deviation in px."""
-    red_gain: Range = (0.82, 1.07)
+    red_gain: Range = (0.8, 1.06)
     green_gain: Range = (0.97, 1.03)
-    blue_gain: Range = (0.84, 1.30)
+    blue_gain: Range = (0.84, 1.36)
     """White balance from yellowish to bluish, as on real captures. Greenish and strongly yellow are held out."""
     cast: Range = (0.0, 0.3)
     """How much bluer one side and the corners are than the middle, as a share. Up to 0.2 on real captures."""
