@@ -10,7 +10,7 @@ import pytest
 
 from trichotrack.signs import SIGN
 from trichotrack.synth.camera import draw_camera
-from trichotrack.synth.draw import Ground, draw_ground, draw_person, grown
+from trichotrack.synth.draw import Ground, apart_dots, draw_ground, draw_person, grown
 from trichotrack.synth.label import in_view
 from trichotrack.synth.patients import draw_pose
 from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors, ScalpPriors, SkinPriors
@@ -254,3 +254,48 @@ def test_a_pose_is_near_the_field_it_returns_to():
     poses = [draw_pose(rng) for _ in range(200)]
     assert max(abs(value) for pose in poses for value in pose.shift_um) <= 3 * 260
     assert np.std([pose.turn_deg for pose in poses]) == pytest.approx(4.0, rel=0.25)
+
+
+def test_black_dots_keep_their_distance_from_what_could_be_taken_for_them():
+    place = ground(6, radius_um=5000.0)
+    drawn = ("black_dot", "broken_hair", "black_dot", EMPTY)
+    signs = apart_dots(place, [drawn[number % 4] for number in range(len(place.follicles))])
+    roots = np.array([follicle.root_um for follicle in place.follicles])
+    shown = [number for number in range(len(roots)) if signs[number] != EMPTY]
+    gaps = np.hypot(*(roots[shown, None] - roots[None, shown]).transpose(2, 0, 1)) + 1e9 * np.eye(len(shown))
+    dots = [signs[number] == "black_dot" for number in shown]
+    assert 20 < sum(dots) < len(shown)
+    assert gaps[dots].min() >= 125.0
+
+
+def test_hair_told_by_its_free_end_is_not_labelled_where_the_end_is_out_of_view():
+    view = View.of((320, 256), 6.0, Pose())
+    for sign in ("broken_hair", "upright_regrowing_hair", "pigtail_hair"):
+        place = ground(5)
+        scalp = grown(place, [sign] * len(place.follicles), np.random.default_rng(0))
+        objects = in_view(scalp, view)[1]
+        assert objects
+        assert all(item.tip_in_view for item in objects)
+
+
+def test_upright_and_pigtail_hair_is_full_at_its_base_and_thin_at_its_end():
+    grower = ground().grower
+    for seed in range(20):
+        upright, pigtail = (
+            grower.seeded([seed]).grow(sign, np.zeros(2), 0, "a") for sign in ("upright_regrowing_hair", "pigtail_hair")
+        )
+        assert upright.width_um[-1] < 0.2 * upright.width_um[0]
+        straight_um = float(np.hypot(*(upright.path_um[-1] - upright.path_um[0])))
+        assert straight_um > 0.97 * upright.length_um
+        assert pigtail.width_um[-1] < 0.5 * pigtail.width_um.max()
+        assert float(np.hypot(*(pigtail.path_um[-1] - pigtail.path_um[0]))) < 0.75 * pigtail.length_um
+
+
+def test_a_yellow_dot_may_hold_a_hair_or_a_dot_and_an_opening_is_filled_once():
+    priors = replace(BARE, skin=replace(BARE.skin, yellow_dot_chance=(1.0, 1.0)))
+    place = next(g for g in (ground(seed, priors=priors) for seed in range(20)) if g.yellow)
+    scalp = grown(place, ["black_dot"] * len(place.follicles), np.random.default_rng(0))
+    yellow = [s for s in scalp.structures if s.sign == YELLOW_DOT]
+    assert {s.follicle for s in yellow} <= {s.follicle for s in scalp.structures if s.sign == "black_dot"}
+    assert len({s.unit for s in yellow}) == len(yellow) > 5
+    assert all(300 <= s.width_root_um <= 500 for s in yellow)

@@ -31,6 +31,9 @@ from trichotrack.synth.tone import draw_hair_colour, draw_skin
 DESTROYED = ("black_dot", "broken_hair", "tapering_hair")
 """Signs of a hair that will not grow on: the next one of the follicle is another."""
 
+DOT_APART_UM = 125.0
+"""From the middle of a black dot to the next root or dot at least."""
+
 REGROWN = ("upright_regrowing_hair", "pigtail_hair")
 
 
@@ -75,7 +78,23 @@ def draw_scalp(rng: np.random.Generator, radius_um: float, priors: Priors, perso
     signs = [GROWN[int(rng.choice(len(GROWN), p=inside if patch else outside))] for patch in in_patch]
     if not ground.person.clipped and rng.random() < priors.scalp.shaved_chance:
         signs = [sign if sign in (EMPTY, "short_vellus_hair") else SHAVED for sign in signs]
-    return grown(ground, signs, rng)
+    return grown(ground, apart_dots(ground, signs), rng)
+
+
+def apart_dots(ground: Ground, signs: Sequence[str]) -> list[str]:
+    """The signs, but for black dots so near to other hair or another dot that nobody could tell them apart: EMPTY."""
+    roots = np.array([follicle.root_um for follicle in ground.follicles]).reshape(-1, 2)
+    settled = list(signs)
+    for number, sign in enumerate(signs):
+        if sign != "black_dot":
+            continue
+        close = np.flatnonzero(np.hypot(*(roots - roots[number]).T) < DOT_APART_UM)
+        others = (settled[other] for other in close if other != number)
+        if any(other not in (EMPTY, "black_dot") for other in others) or any(
+            settled[other] == "black_dot" for other in close if other < number
+        ):
+            settled[number] = EMPTY
+    return settled
 
 
 def draw_person(rng: np.random.Generator, priors: Priors) -> Person:

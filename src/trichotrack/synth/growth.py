@@ -180,7 +180,7 @@ class HairGrower:
         length = log_within(rng, priors.pigtail_length_um)
         share = np.linspace(0.0, 1.0, max(24, int(np.ceil(length / 35.0))))
         # From a straight start the coil tightens towards the free end.
-        turned = 2 * np.pi * rng.uniform(1.0, 2.2) * share ** rng.uniform(1.2, 1.9) * rng.choice([-1.0, 1.0])
+        turned = 2 * np.pi * rng.uniform(0.8, 1.9) * share ** rng.uniform(1.0, 1.9) * rng.choice([-1.0, 1.0])
         heading = (rng.uniform(0, 2 * np.pi) + turned)[:-1]
         steps = length * np.diff(share)[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1)
         path = root + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])

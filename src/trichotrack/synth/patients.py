@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trichotrack.synth.draw import Ground, Person, draw_ground, grown
+from trichotrack.synth.draw import Ground, Person, apart_dots, draw_ground, grown
 from trichotrack.synth.priors import Priors, Range
 from trichotrack.synth.scalp import GROWN, Floats, Scalp
 from trichotrack.synth.view import Pose
@@ -52,7 +52,8 @@ def draw_field(rng: np.random.Generator, radius_um: float, priors: Priors, perso
     """A field at baseline, with what will become of each of its follicles."""
     ground = draw_ground(rng, radius_um, priors, person)
     chances = np.array(course.baseline) / sum(course.baseline)
-    baseline = tuple(GROWN[int(index)] for index in rng.choice(len(chances), len(ground.follicles), p=chances))
+    drawn = [GROWN[int(index)] for index in rng.choice(len(chances), len(ground.follicles), p=chances)]
+    baseline = tuple(apart_dots(ground, drawn))
     count = len(baseline)
     first = np.where([sign in ACTIVE for sign in baseline], course.resolve_weeks, course.vellus_weeks)
     to_vellus = first * np.exp(rng.normal(0, course.spread, count))
