@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -138,7 +139,7 @@ def _seen(valid: NDArray[np.bool_], x: float, y: float) -> bool:
 def _shaded(image: Image, cover: Image, view: View, light: Floats, strength: float) -> Image:
     """Skin under the soft, warm shadow of the hair, which falls away from the light."""
     reach = view.span_px(24.0)
-    shift = np.round(-light * reach).astype(int)
-    shadow = np.roll(cover, (int(shift[1]), int(shift[0])), axis=(0, 1))
+    away = np.column_stack([np.eye(2), np.round(-light * reach)])
+    shadow = np.asarray(cv2.warpAffine(cover, away, view.size_px, borderMode=cv2.BORDER_REPLICATE), np.float32)
     soft = np.float32(-strength) * blurred(shadow, 1.2 * reach)
     return np.asarray(image * in_colour(soft, SHADE, base=1.0))
