@@ -6,7 +6,7 @@ import pytest
 
 from trichotrack.model import augment
 from trichotrack.model.plan import Plan
-from trichotrack.model.sample import EXHAUSTIVE, Sample, Structures
+from trichotrack.model.sample import EXHAUSTIVE, SCALP, Sample, Structures
 
 SIDE = 96
 
@@ -19,7 +19,9 @@ def dotted(x=31.0, y=60.0, tip=(50.0, 70.0)):
     share = disc.reshape(SIDE, fine, SIDE, fine).mean(axis=(1, 3))
     image = np.repeat((220 - 200 * share).astype(np.uint8)[..., None], 3, axis=2)
     known = Structures(np.array([[x, y]]), np.array([0]), np.array([tip]), np.full((1, 2), np.nan), np.array([[x, y]]))
-    return Sample(image, known, np.array([EXHAUSTIVE]), np.ones((SIDE, SIDE), bool))
+    return Sample(
+        image, known, np.array([EXHAUSTIVE]), np.ones((SIDE, SIDE), bool), np.full((SIDE, SIDE), SCALP, np.uint8)
+    )
 
 
 def centre_of_dark(sample):

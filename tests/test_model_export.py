@@ -25,7 +25,7 @@ def checkpoint(tmp_path_factory):
     torch.nn.init.constant_(task.network.logits.bias, -1.0)
     task.manifest = {
         "data": "random weights", "train_captures": 0, "start": "scratch", "um_per_px": [3.0, 8.0], "measures": ["tip"],
-        "data_sha256": "0" * 64, "commit": "",
+        "data_sha256": "0" * 64, "commit": "", "teaches_scalp": True,
     }  # fmt: skip
     kept = {"state_dict": task.state_dict(), "hyper_parameters": dict(task.hparams), "epoch": 0}
     task.validated_epoch = 0
@@ -47,11 +47,19 @@ def test_the_exported_model_detects_what_pytorch_detects_at_any_size(checkpoint,
     counter = Counter(model)
     task, _ = exporting.load_task(checkpoint)
     image = np.array(render_capture(capture_rng(5, 0, 0), size_px=size_px, um_per_px=6.0).image)
-    outputs = exporting._run_torch(exporting.Exported(task).eval(), image)
+    outputs = exporting._run_torch(exporting.Exported(task, counter.spec.outputs).eval(), image)
     expected = exporting.detections_of(outputs, counter.spec)
     assert len(expected)
     result = compare_detections(counter.spec, expected, counter.detect(image), tolerance_px=0.05)
     assert result.passed, str(result)
+
+
+def test_a_model_whose_labels_taught_no_scalp_does_not_tell_it(checkpoint):
+    task, kept = exporting.load_task(checkpoint)
+    for taught in (True, False):
+        kept["manifest"]["teaches_scalp"] = taught
+        spec = exporting.spec_of(task, kept, name="m", licence="", notes="")
+        assert ("scalp" in spec.outputs) is taught
 
 
 def test_the_file_carries_spec_selftest_and_nothing_of_this_machine(model):

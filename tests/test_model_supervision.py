@@ -1,5 +1,7 @@
 """What the loss looks at, and what it must not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,7 @@ def sample(levels, points=((20, 20), (44, 44)), channels=(0, 1), ignored=(), val
         structures(points, channels, ignored),
         np.array(levels),
         np.ones((64, 64), bool) if valid is None else valid,
+        np.full((64, 64), UNKNOWN, np.uint8),
     )
 
 
@@ -82,7 +85,7 @@ def test_shafts_are_learnt_only_where_known():
         np.zeros((0, 2)),
     )
     tensors = tensors_of(
-        Sample(np.zeros((64, 64, 3), np.uint8), known, np.array([EXHAUSTIVE] * 2), np.ones((64, 64), bool)),
+        replace(sample([EXHAUSTIVE] * 2), structures=known),
         Plan(signs=SIGNS),
     )
     direction_x, direction_y, length, root_width, tip_width = tensors["shaft"][:, 5, 5]

@@ -20,7 +20,7 @@ from trichotrack.model.datasets import TrainingSet, cached, labelled_captures
 from trichotrack.model.plan import Plan
 from trichotrack.model.sample import EXHAUSTIVE, PARTIAL, UNKNOWN
 from trichotrack.model.task import load_task
-from trichotrack.model.weights import STARTER
+from trichotrack.model.weights import BUNDLED
 from trichotrack.problems import InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -174,12 +174,12 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_the_starter_weights_fit_the_recipes_that_begin_with_them():
-    assert STARTER.is_file()
+def test_the_bundled_weights_fit_the_recipes_that_begin_with_them():
+    assert BUNDLED.is_file()
     for recipe in RECIPES:
         model = yaml.safe_load(recipe.read_text("utf-8"))["model"]
-        if model["start"] == "starter":
-            assert (model["backbone"], model["width"]) == ("tf_efficientnet_lite0", 96)
+        if model["start"] == "bundled":
+            assert (model["backbone"], model["width"]) == ("mobilenetv4_conv_small", 96)
 
 
 class StopAfterFirstEpoch(Callback):

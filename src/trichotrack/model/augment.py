@@ -7,12 +7,14 @@ points are handed over half a pixel lower and taken back half a pixel higher.
 from __future__ import annotations
 
 import os
+from typing import TypeVar
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import albumentations
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from trichotrack.geometry import map_points, resample, size_at
 from trichotrack.model.plan import PAD_VALUE, Plan
@@ -22,6 +24,8 @@ from trichotrack.model.sample import Sample, Structures
 cv2.setNumThreads(0)
 
 HALF_PX = 0.5
+
+T = TypeVar("T", bound=np.generic)
 
 
 def geometric() -> list[albumentations.BasicTransform]:
@@ -48,12 +52,23 @@ def photometric() -> list[albumentations.BasicTransform]:
 
 
 class Augmenter:
-    """Sample -> sample. One for each worker; every call is seeded, so a sample depends only on its generator."""
+    """Sample -> sample. Every call is seeded, so a sample depends only on its generator.
 
-    def __init__(self, crop_px: int, scale_jitter: float = 0.1) -> None:
-        self.crop_px = crop_px
-        self.scale_jitter = scale_jitter
-        self._pipeline = compose([*geometric(), *photometric()])
+    crop_px: side of the result. scale_jitter: it is resampled by up to this share. whole: no hair is cut by a turn or
+    a shear, for samples whose border says what can be told of a hair.
+    """
+
+    def __init__(self, crop_px: int, scale_jitter: float = 0.0, *, whole: bool = False) -> None:
+        self.crop_px, self.scale_jitter, self.whole = crop_px, scale_jitter, whole
+        self._made: albumentations.Compose | None = None
+
+    @property
+    def _pipeline(self) -> albumentations.Compose:
+        # Made in the worker: a transform pipeline does not survive pickling to a spawned process.
+        if self._made is None:
+            turns = [albumentations.D4(p=1.0)] if self.whole else geometric()
+            self._made = compose([*turns, *photometric()])
+        return self._made
 
     def __call__(self, sample: Sample, rng: np.random.Generator, plan: Plan) -> Sample:
         factor = np.exp(rng.uniform(-1, 1) * np.log1p(self.scale_jitter))
@@ -73,7 +88,8 @@ def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
     known = sample.structures
     count, tips = len(known.xy), np.flatnonzero(np.isfinite(known.tip).all(axis=1))
     points = np.concatenate([known.xy, known.tip[tips], known.ignored])
-    result = pipeline(image=sample.image, mask=sample.valid.astype(np.uint8), keypoints=points - HALF_PX)
+    masks = [sample.valid.astype(np.uint8), sample.scalp]
+    result = pipeline(image=sample.image, masks=masks, keypoints=points - HALF_PX)
     moved = np.asarray(result["keypoints"], np.float64).reshape(-1, 2) + HALF_PX
     tip = np.full_like(known.tip, np.nan)
     tip[tips] = moved[count : count + len(tips)]
@@ -82,7 +98,8 @@ def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
         image,
         known.moved(moved[:count], tip, moved[count + len(tips) :]).inside((image.shape[1], image.shape[0])),
         sample.levels,
-        result["mask"].astype(np.bool_),
+        result["masks"][0].astype(np.bool_),
+        np.ascontiguousarray(result["masks"][1]),
     )
 
 
@@ -95,8 +112,17 @@ def rescaled(sample: Sample, um_per_px: float, wanted_um_per_px: float) -> Sampl
         resample(sample.image, wanted),
         known.moved(*(map_points(points, size, wanted) for points in (known.xy, known.tip, known.ignored))),
         sample.levels,
-        resample(sample.valid.astype(np.uint8) * 255, wanted) > 127,
+        nearest(sample.valid, wanted),
+        nearest(sample.scalp, wanted),
     )
+
+
+def nearest(mask: NDArray[T], size_px: tuple[int, int]) -> NDArray[T]:
+    """A mask (H, W) at another size (width, height), each value one that it had."""
+    height, width = mask.shape
+    rows = ((np.arange(size_px[1]) + HALF_PX) * height / size_px[1]).astype(np.int64)
+    columns = ((np.arange(size_px[0]) + HALF_PX) * width / size_px[0]).astype(np.int64)
+    return mask[rows[:, None], columns[None]]
 
 
 def _magnified(sample: Sample, factor: float, um_per_px: float) -> Sample:
@@ -104,7 +130,7 @@ def _magnified(sample: Sample, factor: float, um_per_px: float) -> Sample:
     larger = rescaled(sample, um_per_px, um_per_px / factor)
     known = larger.structures
     wider = Structures(known.xy, known.channel, known.tip, known.width_um * factor, known.ignored)
-    return Sample(larger.image, wider, larger.levels, larger.valid)
+    return Sample(larger.image, wider, larger.levels, larger.valid, larger.scalp)
 
 
 def random_crop(sample: Sample, side_px: int, rng: np.random.Generator) -> Sample:
@@ -118,13 +144,13 @@ def random_crop(sample: Sample, side_px: int, rng: np.random.Generator) -> Sampl
 def crop(sample: Sample, left: int, top: int, width: int, height: int) -> Sample:
     """The window of width × height px at (left, top), which may reach outside the sample."""
     image = np.full((height, width, 3), PAD_VALUE, np.uint8)
-    valid = np.zeros((height, width), np.bool_)
+    valid, scalp = np.zeros((height, width), np.bool_), np.zeros((height, width), np.uint8)
     source, target = _overlap(sample.image.shape[:2], (top, left, height, width))
     image[target] = sample.image[source]
-    valid[target] = sample.valid[source]
+    valid[target], scalp[target] = sample.valid[source], sample.scalp[source]
     known, shift = sample.structures, np.array([left, top], np.float64)
     moved: Structures = known.moved(known.xy - shift, known.tip - shift, known.ignored - shift)
-    return Sample(image, moved.inside((width, height)), sample.levels, valid)
+    return Sample(image, moved.inside((width, height)), sample.levels, valid, scalp)
 
 
 def _overlap(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 # Named in configs as data.class_path; jsonargparse finds subclasses only of imported modules.
@@ -46,6 +52,22 @@ class TrainingCLI(LightningCLI):
             }
         )
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        self.given = sys.argv[1:] if args is None else args
+        super().parse_arguments(parser, args)
+
+    def before_fit(self) -> None:
+        """The model remembers by which recipe it was made: its hash, and what was given beside it."""
+        files = [Path(str(file)) for file in self.config_init[self.subcommand].get("config") or []]
+        names = {str(file) for file in files}
+        self.model.recipe = {
+            "files": [file.name for file in files],
+            "sha256": recipe_sha256(files),
+            "options": [word for word in self.given[1:] if word != "--config" and word.split("=")[-1] not in names]
+            if isinstance(self.given, list)
+            else [],
+        }
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand] if self.subcommand else self.config_init
         if config.trainer.logger is None:
@@ -53,6 +75,12 @@ class TrainingCLI(LightningCLI):
             table = CSVLogger(root, name="")
             kwargs["logger"] = [table, TensorBoardLogger(root, name="", version=table.version)]
         return super().instantiate_trainer(**kwargs)
+
+
+def recipe_sha256(files: Sequence[Path]) -> str:
+    """Hash of what recipes say, comments aside; "" of none."""
+    said = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest() if said else ""
 
 
 def main(args: list[str] | None = None) -> TrainingCLI:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from trichotrack.labels.derive import with_parents
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import LabelSet
+from trichotrack.model.augment import Augmenter
 from trichotrack.model.datasets import (
     EpochShuffle,
     Source,
@@ -21,12 +22,14 @@ from trichotrack.model.datasets import (
     cached,
     labelled_captures,
     measured_in,
+    of_people,
 )
 from trichotrack.model.drawn import DrawnCapture
 from trichotrack.model.plan import Plan
 from trichotrack.problems import InputError
 from trichotrack.runtime.spec import MEASURES
 from trichotrack.signs import Sign
+from trichotrack.synth.priors import Priors, ScalpPriors
 
 
 class SignData(LightningDataModule):
@@ -36,7 +39,8 @@ class SignData(LightningDataModule):
     labels: a labelled folder (captures.csv, labels.csv, objects.csv) whose splits are `train`, `val` and `test`.
     crop_px: side of a training crop, canonical px, a multiple of 16. scale_jitter: crops are resampled by up to
     this share. workers: processes that make samples. cache: where canonical captures are kept; by default beside
-    the labels. limit_train: use only so many captures, for a quick look.
+    the labels. limit_train: use only so many captures, for a quick look. train_people: use only the captures of so many
+    people, the same ones for the same seed, and those among any larger number.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class SignData(LightningDataModule):
         seed: int = 0,
         cache: Path | None = None,
         limit_train: int | None = None,
+        train_people: int | None = None,
         name: str = "",
     ) -> None:
         super().__init__()
@@ -59,9 +64,10 @@ class SignData(LightningDataModule):
         self.crop_px, self.batch_size, self.scale_jitter = crop_px, batch_size, scale_jitter
         self.workers, self.seed = workers, seed
         self.cache = Path(cache) if cache else self.labels / ".cache"
-        self.limit_train = limit_train
+        self.limit_train, self.train_people = limit_train, train_people
         self.um_per_px_range = (self.plan.um_per_px, self.plan.um_per_px)
         self.measures: tuple[str, ...] = ()
+        self.teaches_scalp = False
         self.signs: Mapping[str, Sign] = {}
         self.train: TrainingSet | None = None
         self.val: WholeCaptures | None = None
@@ -76,8 +82,10 @@ class SignData(LightningDataModule):
         jitter = 1 + self.scale_jitter
         self.um_per_px_range = (min(scales) / jitter, max(scales) * jitter)
         if stage == "fit":
-            self.measures = measured_in(labelled_captures(labelled, self.plan, "train"))
-            sources = cached(labelled_captures(labelled, self.plan, "train"), self.cache, self.plan.um_per_px)
+            captures = of_people(labelled_captures(labelled, self.plan, "train"), self.train_people, self.seed)
+            self.measures = measured_in(captures)
+            self.teaches_scalp = any(capture.mask is not None for capture in captures)
+            sources = cached(captures, self.cache, self.plan.um_per_px)
             self.train = self._training(sources[: self.limit_train])
         if stage in ("fit", "validate"):
             self.val = self._whole(labelled, "val")
@@ -85,7 +93,7 @@ class SignData(LightningDataModule):
             self.test = self._whole(labelled, "test")
 
     def _training(self, sources: Sequence[Source]) -> TrainingSet:
-        return TrainingSet(sources, self.plan, crop_px=self.crop_px, scale_jitter=self.scale_jitter, seed=self.seed)
+        return TrainingSet(sources, self.plan, Augmenter(self.crop_px, self.scale_jitter), seed=self.seed)
 
     def _whole(self, labelled: LabelSet, split: str) -> WholeCaptures:
         captures = labelled_captures(labelled, self.plan, split)
@@ -106,12 +114,14 @@ class SyntheticData(LightningDataModule):
     """The procedural scalp, drawn anew for every sample; its validation captures come from another seed
     and are the same each time.
 
-    train_captures: how many make an epoch. um_per_px: range from which each capture's own scale is drawn before it
-    is brought to the canonical one.
+    train_captures: how many make an epoch. crop_px: side of a training field, canonical px, a multiple of 16.
+    um_per_px: range from which each capture's own scale is drawn before it is brought to the canonical one.
+    clipped: chance of a clipped scalp.
     """
 
     name = "synthetic scalps"
     measures = MEASURES
+    teaches_scalp = True
 
     def __init__(
         self,
@@ -123,31 +133,29 @@ class SyntheticData(LightningDataModule):
         batch_size: int = 8,
         workers: int = 2,
         seed: int = 0,
-        scale_jitter: float = 0.05,
         um_per_px: tuple[float, float] = (2.6, 8.7),
+        clipped: float = 0.0,
     ) -> None:
         super().__init__()
         self.plan = plan or Plan()
         self.train_captures, self.val_captures, self.crop_px = train_captures, val_captures, crop_px
-        self.batch_size, self.workers, self.seed, self.scale_jitter = batch_size, workers, seed, scale_jitter
+        self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.um_per_px_range = um_per_px
+        self.priors = Priors(scalp=ScalpPriors(clipped_chance=clipped))
         self.signs: Mapping[str, Sign] = {}
         self.train: TrainingSet | None = None
         self.val: WholeCaptures | None = None
 
     def setup(self, stage: str) -> None:
         if stage == "fit":
-            side_um = self.crop_px * self.plan.um_per_px * (1 + self.scale_jitter)
-            scalp = DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um))
+            # Drawn as large as it is taught: a crop would cut off the ends by which signs are told.
+            side_um = self.crop_px * self.plan.um_per_px
+            scalp = DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um), self.priors)
             self.train = TrainingSet(
-                [scalp] * self.train_captures,
-                self.plan,
-                crop_px=self.crop_px,
-                scale_jitter=self.scale_jitter,
-                seed=self.seed,
+                [scalp] * self.train_captures, self.plan, Augmenter(self.crop_px, whole=True), seed=self.seed
             )
         if stage in ("fit", "validate"):
-            scalps = [DrawnCapture(self.plan, self.um_per_px_range)] * self.val_captures
+            scalps = [DrawnCapture(self.plan, self.um_per_px_range, priors=self.priors)] * self.val_captures
             self.val = WholeCaptures(scalps, self.plan, [f"scalp {i}" for i in range(len(scalps))])
 
     def train_dataloader(self) -> DataLoader[Mapping[str, Tensor]]:

@@ -21,7 +21,17 @@ from trichotrack.geometry import map_points, resample, size_at
 from trichotrack.labels.tables import CaptureRow, LabelSet, ObjectRow
 from trichotrack.model.augment import Augmenter, crop
 from trichotrack.model.plan import TOTAL_STRIDE, Plan
-from trichotrack.model.sample import EXHAUSTIVE, PARTIAL, UNKNOWN, Sample, Structures, known_pairs, tensors_of
+from trichotrack.model.sample import (
+    EXHAUSTIVE,
+    NOT_SCALP,
+    PARTIAL,
+    SCALP,
+    UNKNOWN,
+    Sample,
+    Structures,
+    known_pairs,
+    tensors_of,
+)
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.spec import MEASURES
 
@@ -159,11 +169,26 @@ class CachedCapture:
         size = (image.shape[1], image.shape[0])
         known = self.capture.structures
         points = (map_points(xy, self.original_px, size) for xy in (known.xy, known.tip, known.ignored))
-        valid = np.ones(image.shape[:2], np.bool_)
+        valid, scalp = np.ones(image.shape[:2], np.bool_), np.full(image.shape[:2], UNKNOWN, np.uint8)
         if self.capture.mask is not None:
             with Image.open(self.capture.mask) as mask:
                 valid = resample(np.uint8(255) * (np.asarray(mask.convert("L")) > 0), size) > 127
-        return Sample(image, known.moved(*points).on(valid), self.capture.levels, valid)
+            scalp = np.where(valid, SCALP, NOT_SCALP).astype(np.uint8)
+        return Sample(image, known.moved(*points).on(valid), self.capture.levels, valid, scalp)
+
+
+def of_people(captures: Sequence[LabelledCapture], people: int | None, seed: int) -> Sequence[LabelledCapture]:
+    """The captures of so many patients, drawn by seed; a larger number holds the smaller. None: of all of them.
+
+    Raises InputError where there are not so many.
+    """
+    if people is None:
+        return captures
+    known = sorted({capture.row.patient for capture in captures})
+    if not 0 < people <= len(known):
+        raise InputError(f"train_people {people}: there are {len(known)} people to train on.")
+    chosen = {known[i] for i in np.random.default_rng(seed).permutation(len(known))[:people]}
+    return [capture for capture in captures if capture.row.patient in chosen]
 
 
 def cached(captures: Sequence[LabelledCapture], folder: Path, um_per_px: float) -> list[CachedCapture]:
@@ -208,12 +233,10 @@ def _cached(capture: LabelledCapture, folder: Path, um_per_px: float) -> CachedC
 class TrainingSet(Dataset[Mapping[str, Tensor]]):
     """Augmented crops. A sample depends on (seed, epoch, index) alone, whichever worker makes it."""
 
-    def __init__(self, sources: Sequence[Source], plan: Plan, *, crop_px: int, scale_jitter: float, seed: int) -> None:
-        self.sources, self.plan, self.seed = sources, plan, seed
-        self.crop_px, self.scale_jitter = crop_px, scale_jitter
+    def __init__(self, sources: Sequence[Source], plan: Plan, augment: Augmenter, *, seed: int) -> None:
+        self.sources, self.plan, self.augment, self.seed = sources, plan, augment, seed
         # Shared memory, so that workers kept alive over epochs see it change.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
-        self._augmenter: Augmenter | None = None
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch[0] = epoch
@@ -222,12 +245,10 @@ class TrainingSet(Dataset[Mapping[str, Tensor]]):
         return len(self.sources)
 
     def __getitem__(self, index: int) -> Mapping[str, Tensor]:
-        # Made in the worker: a transform pipeline does not survive pickling to a spawned process.
-        self._augmenter = self._augmenter or Augmenter(self.crop_px, self.scale_jitter)
         epoch = int(self._epoch[0])
         rng = np.random.default_rng([self.seed, epoch, index])
         sample = self.sources[index].sample(self.seed, epoch, index)
-        return tensors_of(self._augmenter(sample, rng, self.plan), self.plan)
+        return tensors_of(self.augment(sample, rng, self.plan), self.plan)
 
 
 class WholeCaptures(Dataset[Mapping[str, Tensor]]):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from trichotrack.model.augment import rescaled
 from trichotrack.model.plan import Plan
-from trichotrack.model.sample import EXHAUSTIVE, Sample, Structures, known_pairs
+from trichotrack.model.sample import EXHAUSTIVE, NOT_SCALP, SCALP, UNKNOWN, Sample, Structures, known_pairs
+from trichotrack.signs import REFUSED_BY_PREPARATION
+from trichotrack.synth.priors import Priors
 from trichotrack.synth.render import SyntheticCapture, capture_rng, render_capture
 
 
@@ -17,25 +19,29 @@ class DrawnCapture:
     """A synthetic capture, new for every (seed, epoch, index), brought to the plan's scale.
 
     um_per_px: range from which the camera's own scale is drawn. field_um: (width, height) on the scalp; None: a
-    field of 640 × 512 px at the canonical scale.
+    field of 640 × 512 px at the canonical scale. priors: what the scalp, its skin and the camera are drawn from.
     """
 
     plan: Plan
     um_per_px: tuple[float, float]
     field_um: tuple[float, float] | None = None
+    priors: Priors = field(default_factory=Priors)
 
     def sample(self, seed: int, epoch: int, index: int) -> Sample:
         rng = capture_rng(seed, epoch, index)
         um_per_px = float(np.exp(rng.uniform(*np.log(self.um_per_px))))
-        field = self.field_um or (640 * self.plan.um_per_px, 512 * self.plan.um_per_px)
-        size = (round(field[0] / um_per_px), round(field[1] / um_per_px))
-        drawn = render_capture(rng, size_px=size, um_per_px=um_per_px)
+        width_um, height_um = self.field_um or (640 * self.plan.um_per_px, 512 * self.plan.um_per_px)
+        size = (round(width_um / um_per_px), round(height_um / um_per_px))
+        drawn = render_capture(rng, size_px=size, um_per_px=um_per_px, priors=self.priors)
         return rescaled(_as_sample(drawn, self.plan), um_per_px, self.plan.um_per_px)
 
 
 def _as_sample(drawn: SyntheticCapture, plan: Plan) -> Sample:
     channel = {name: i for i, name in enumerate(plan.signs)}
     sought = [item for item in drawn.objects if item.sign in channel]
+    ignored = [(item.x, item.y) for item in drawn.objects if item.sign in plan.ignore]
+    # Where a sign would be refused, it is not taught either: a clipped stub looks like a broken hair.
+    refused, _ = REFUSED_BY_PREPARATION[drawn.preparation]
     return Sample(
         drawn.image,
         Structures(
@@ -43,8 +49,9 @@ def _as_sample(drawn: SyntheticCapture, plan: Plan) -> Sample:
             channel=np.array([channel[item.sign] for item in sought], np.int64),
             tip=known_pairs([(item.tip_x, item.tip_y) for item in sought]),
             width_um=known_pairs([(item.root_width_um, item.tip_width_um) for item in sought]),
-            ignored=np.zeros((0, 2)),
+            ignored=np.array(ignored, np.float64).reshape(-1, 2),
         ),
-        np.full(len(plan.signs), EXHAUSTIVE),
+        np.array([UNKNOWN if name in refused else EXHAUSTIVE for name in plan.signs]),
         np.ones(drawn.image.shape[:2], np.bool_),
+        np.where(drawn.valid, SCALP, NOT_SCALP).astype(np.uint8),
     )

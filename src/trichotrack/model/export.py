@@ -6,6 +6,7 @@ import copy
 import math
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,20 +24,19 @@ from trichotrack.model.network import SHAFT_SCALE_UM, halo_px, normalise
 from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE
 from trichotrack.model.task import SignTask, load_task, peak_scores
 from trichotrack.problems import InputError
-from trichotrack.runtime.counter import Counter
+from trichotrack.runtime.counter import MIN_SCALP_P, Counter
 from trichotrack.runtime.model_file import SELFTEST_KEY
 from trichotrack.runtime.selftest import compare_detections, make_selftest, run_selftest
-from trichotrack.runtime.spec import METADATA_KEY, ModelSpec, SignSpec
+from trichotrack.runtime.spec import METADATA_KEY, OUTPUTS, ModelSpec, SignSpec
 from trichotrack.signs import VELLUS_CUTOFF_UM, Sign
 from trichotrack.synth.render import capture_rng, render_capture
-
-OUTPUTS = ("peaks", "offset", "shaft")
 
 PARITY_SHAPES = ((448, 576), (256, 256), (64, 704))
 """(H, W) on which ONNX Runtime must agree with PyTorch: none is the shape that was traced."""
 
 TENSOR_TOLERANCE = 1e-4
-"""Largest difference allowed in any output; scores within it of a threshold or a rival may fall either way."""
+"""Largest difference allowed in any output, or share of it above 1; scores within it of a threshold or a rival may fall
+either way."""
 
 PARITY_PX = 0.05
 """Largest move allowed of any detection, canonical px."""
@@ -51,18 +51,20 @@ DEFAULT_UM_PER_PX = 6.0
 
 
 class Exported(nn.Module):
-    """What travels: normalisation, network, sigmoid and peak mask, from uint8 (1, H, W, 3) to the outputs."""
+    """What travels: normalisation, network, sigmoid and peak mask, from uint8 (1, H, W, 3) to the named outputs."""
 
-    def __init__(self, task: SignTask) -> None:
+    def __init__(self, task: SignTask, outputs: Sequence[str]) -> None:
         super().__init__()
+        self.outputs = tuple(outputs)
         self.network = copy.deepcopy(task.network).eval().to(memory_format=torch.contiguous_format)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         heads = self.network(normalise(image))
         direction, logs = heads["shaft"].split((2, 3), dim=1)
         # The network reckons in units of SHAFT_SCALE_UM; what leaves the graph is the logarithm of µm.
         shaft = torch.cat([direction, logs + math.log(SHAFT_SCALE_UM)], dim=1)
-        return peak_scores(heads["logits"]), heads["offset"], shaft
+        leaves = {**heads, "peaks": peak_scores(heads["logits"]), "shaft": shaft, "scalp": heads["scalp"].sigmoid()}
+        return tuple(leaves[name] for name in self.outputs)
 
 
 def export(checkpoint: Path, out: Path, *, name: str = "", licence: str = "", notes: str = "") -> ModelSpec:
@@ -78,7 +80,7 @@ def export(checkpoint: Path, out: Path, *, name: str = "", licence: str = "", no
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         unfinished = Path(folder) / out.name
-        graph = Exported(task).eval()
+        graph = Exported(task, spec.outputs).eval()
         _write_graph(graph, unfinished)
         check_parity(graph, unfinished, spec)
         _add_metadata(unfinished, spec, graph)
@@ -111,17 +113,25 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         halo_px=halo_px(task.network),
         pad_value=PAD_VALUE,
         min_distance_um=plan.min_distance_um,
-        outputs=OUTPUTS,
+        # Taught by no label, the scalp head would say anything.
+        outputs=tuple(name for name in OUTPUTS if name != "scalp" or manifest["teaches_scalp"]),
         trained_on=f"{data}: {manifest['train_captures']} captures; started from {manifest['start']}",
         validated_on=f"{data}: {captures} captures of {people} patients, kept out of training" if captures else "",
         vellus_cutoff_um=VELLUS_CUTOFF_UM,
         measures=tuple(manifest["measures"]),
+        tolerance_mm=plan.tolerance_mm,
+        ignored=tuple(plan.ignore),
         training_um_per_px=(manifest["um_per_px"][0], manifest["um_per_px"][1]),
         data_sha256=manifest["data_sha256"],
         code_version=f"{metadata.version('trichotrack')} ({manifest['commit'] or 'no commit'})",
         licence=licence,
         notes=notes,
-        training={"plan": kept["hyper_parameters"]["plan"], "epoch": kept["epoch"], "validated": kept["validated"]},
+        training={
+            "recipe": manifest.get("recipe", {}),
+            "plan": kept["hyper_parameters"]["plan"],
+            "epoch": kept["epoch"],
+            "validated": kept["validated"],
+        },
     )
 
 
@@ -152,7 +162,7 @@ def _write_graph(graph: Exported, path: Path) -> None:
             (image,),
             dynamic_shapes={"image": {1: TOTAL_STRIDE * rows, 2: TOTAL_STRIDE * columns}},
             input_names=["image"],
-            output_names=list(OUTPUTS),
+            output_names=list(graph.outputs),
             dynamo=True,
             verbose=False,
         )
@@ -201,9 +211,9 @@ def check_parity(graph: Exported, path: Path, spec: ModelSpec) -> None:
     for number, (height, width) in enumerate(PARITY_SHAPES):
         image = _scalp((width, height), spec, number)
         expected = _run_torch(graph, image)
-        got = session.run(list(OUTPUTS), {"image": image[None]})
-        for output, ours, theirs in zip(OUTPUTS, expected, got, strict=True):
-            worst = float(np.max(np.abs(_off_peaks(output, ours, theirs))))
+        got = session.run(list(spec.outputs), {"image": image[None]})
+        for output, ours, theirs in zip(spec.outputs, expected, got, strict=True):
+            worst = float(np.max(np.abs(_off_peaks(output, ours, theirs)) / np.maximum(np.abs(ours), 1.0)))
             if not worst <= TENSOR_TOLERANCE:
                 raise InputError(
                     f"on {height}x{width} px, `{output}` of ONNX Runtime differs from PyTorch by {worst:.2g}; "
@@ -230,16 +240,17 @@ def _off_peaks(output: str, ours: NDArray[np.float32], theirs: NDArray[np.float3
 
 def detections_of(outputs: tuple[NDArray[np.float32], ...], spec: ModelSpec) -> Detections:
     """Outputs of the graph for one image, decoded as the runtime does; canonical px."""
-    peaks, offset, shaft = outputs
-    height, width = (cells * spec.stride for cells in peaks.shape[-2:])
+    heads = {name: output[0] for name, output in zip(spec.outputs, outputs, strict=True)}
+    height, width = (cells * spec.stride for cells in heads["peaks"].shape[-2:])
     found = decode(
-        peaks[0],
-        offset[0],
-        shaft[0],
+        heads["peaks"],
+        heads["offset"],
+        heads["shaft"],
         stride=spec.stride,
         thresholds=[channel.threshold for channel in spec.signs],
         groups=[channel.sign.group for channel in spec.signs],
         min_distance_px=spec.suppression_px,
+        valid=heads["scalp"][0] >= MIN_SCALP_P if "scalp" in heads else None,
     )
     return Detections(np.clip(found.xy, 0, (width, height)), found.sign, found.score, found.shaft)
 

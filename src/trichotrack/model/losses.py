@@ -14,7 +14,7 @@ FOCUS = 2.0
 NEAR = 4.0
 """Exponent that spares cells next to a root (beta of Law & Deng 2018)."""
 
-OFFSET_WEIGHT, SHAFT_WEIGHT = 0.5, 0.1
+OFFSET_WEIGHT, SHAFT_WEIGHT, SCALP_WEIGHT = 0.5, 0.2, 0.5
 
 
 def focal(logits: Tensor, heat: Tensor, weight: Tensor) -> Tensor:
@@ -37,12 +37,21 @@ def at_roots(predicted: Tensor, target: Tensor, root: Tensor) -> Tensor:
     return error.sum() / known.sum().clamp(min=1)
 
 
+def scalp(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean binary cross-entropy (B, 1, h, w) over the cells that are known (not nan); else 0."""
+    known = ~torch.isnan(target)
+    each = functional.binary_cross_entropy_with_logits(logits, target.nan_to_num(0.0), reduction="none")
+    return (each * known).sum() / known.sum().clamp(min=1)
+
+
 def total(heads: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """All terms and their weighted sum, as `loss`, `focal`, `offset`, `shaft`."""
+    """All terms and their weighted sum, as `loss`, `focal`, `offset`, `shaft`, `scalp`."""
     terms = {
         "focal": focal(heads["logits"], batch["heat"], batch["weight"]),
         "offset": at_roots(heads["offset"], batch["offset"], batch["root"]),
         "shaft": at_roots(heads["shaft"], batch["shaft"], batch["root"]),
+        "scalp": scalp(heads["scalp"], batch["scalp"]),
     }
-    loss = terms["focal"] + OFFSET_WEIGHT * terms["offset"] + SHAFT_WEIGHT * terms["shaft"]
+    weights = {"focal": 1.0, "offset": OFFSET_WEIGHT, "shaft": SHAFT_WEIGHT, "scalp": SCALP_WEIGHT}
+    loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     return {"loss": loss, **terms}

@@ -25,6 +25,9 @@ PIXEL_CENTRE = 127.5
 START_PROBABILITY = 0.01
 """What every cell says before training: focal loss needs rare positives to start rare (Lin 2017)."""
 
+CONTEXT_REACH = (1, 2, 4, 8)
+"""Dilations on the coarsest grid. A stub of 3 mm is told from a terminal hair by its far end: 500 px away."""
+
 SHAFT_SCALE_UM = 100.0
 """Lengths and widths are predicted as log(µm / 100): near 0 for hair."""
 
@@ -33,10 +36,11 @@ class SignNetwork(nn.Module):
     """Normalised image (B, 3, H, W) to heads on (H / 4, W / 4): a dict of tensors.
 
     `logits` (B, C, h, w); `offset` (B, 2, h, w) in cells; `shaft` (B, 5, h, w): direction root to tip (x, y; not
-    normalised), log of length, root width and tip width over 100 µm.
+    normalised), log of length, root width and tip width over 100 µm; `scalp` (B, 1, h, w), the logit of valid scalp;
+    `features` (B, width, h, w), what the heads read.
     """
 
-    def __init__(self, signs: int, backbone: Backbone = "tf_efficientnet_lite0", width: int = 96) -> None:
+    def __init__(self, signs: int, backbone: Backbone = "mobilenetv4_conv_small", width: int = 96) -> None:
         super().__init__()
         self.backbone = timm.create_model(backbone, features_only=True, pretrained=False, out_indices=(1, 2, 3))
         if self.backbone.feature_info.reduction() != [STRIDE, 2 * STRIDE, TOTAL_STRIDE]:
@@ -44,33 +48,35 @@ class SignNetwork(nn.Module):
         stages = [level["stage"] for level in self.backbone.feature_info.get_dicts()]
         self.backbone.blocks = self.backbone.blocks[: max(stages)]
         _pad_statically(self.backbone)
-        self.pyramid = FeaturePyramidNetwork(self.backbone.feature_info.channels(), width)
+        channels = self.backbone.feature_info.channels()
+        self.context = nn.Sequential(*(_Dilated(channels[-1], reach) for reach in CONTEXT_REACH))
+        self.pyramid = FeaturePyramidNetwork(channels, width)
         self.tower = nn.Sequential(*(_block(width) for _ in range(2)))
         self.logits = nn.Conv2d(width, signs, 1)
         self.offset = nn.Conv2d(width, 2, 1)
         self.shaft = nn.Conv2d(width, 5, 1)
+        self.scalp = nn.Conv2d(width, 1, 1)
         nn.init.normal_(self.logits.weight, std=0.01)
         nn.init.constant_(self.logits.bias, -torch.logit(torch.tensor(1 - START_PROBABILITY)).item())
-        for head in (self.offset, self.shaft):
+        for head in (self.offset, self.shaft, self.scalp):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        levels = self._levels(image)
-        finest = self.pyramid({str(i): level for i, level in enumerate(levels)})["0"]
-        features = self.tower(finest)
+        features = self.features(image)
         return {
             "logits": self.logits(features).float(),
             "offset": self.offset(features).float(),
             "shaft": self.shaft(features).float(),
+            "scalp": self.scalp(features).float(),
+            "features": features.float(),
         }
 
-    def _levels(self, image: Tensor) -> list[Tensor]:
-        if image.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-            # Depthwise convolutions are slower in bf16 than in float32 on CPUs, dense ones several times faster.
-            with torch.autocast("cpu", enabled=False):
-                return self.backbone(image.float())
-        return self.backbone(image)
+    def features(self, image: Tensor) -> Tensor:
+        """What the heads read: (B, width, H / 4, W / 4)."""
+        *finer, coarsest = self.backbone(image)
+        levels = [*finer, self.context(coarsest)]
+        return self.tower(self.pyramid({str(i): level for i, level in enumerate(levels)})["0"])
 
 
 def normalise(image: Tensor) -> Tensor:
@@ -92,13 +98,14 @@ def receptive_field_px(network: SignNetwork) -> int:
             module.reset_running_stats()
         elif isinstance(module, (nn.ReLU, nn.ReLU6)):
             module.forward = lambda x: x
+    # A strip is enough: kernels, strides and dilations are the same along both axes.
     side = 64 * TOTAL_STRIDE
-    image = torch.zeros(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+    image = torch.zeros(1, 3, 4 * TOTAL_STRIDE, side, dtype=torch.float64, requires_grad=True)
     middle = side // STRIDE // 2
-    features = probe.tower(probe.pyramid({str(i): f for i, f in enumerate(probe.backbone(image))})["0"])
-    features[..., middle : middle + 4, middle : middle + 4].sum().backward()
-    rows = torch.nonzero(image.grad.abs().sum((0, 1, 3))).flatten()
-    first, last = int(rows.min()), int(rows.max())
+    features = probe.features(image)
+    features[..., middle : middle + 4].sum().backward()
+    columns = torch.nonzero(image.grad.abs().sum((0, 1, 2))).flatten()
+    first, last = int(columns.min()), int(columns.max())
     if first == 0 or last == side - 1:
         raise ValueError(f"the receptive field is wider than {side} px; tiling it would cost more than it saves")
     own = middle * STRIDE
@@ -114,6 +121,23 @@ def _block(width: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
     )
+
+
+class _Dilated(nn.Module):
+    """Adds what lies `reach` cells away: an inverted residual whose depthwise convolution is dilated."""
+
+    def __init__(self, width: int, reach: int) -> None:
+        super().__init__()
+        wide = 2 * width
+        self.look = nn.Sequential(
+            nn.Conv2d(width, wide, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU(inplace=True),
+            nn.Conv2d(wide, wide, 3, padding=reach, dilation=reach, groups=wide, bias=False),
+            nn.BatchNorm2d(wide), nn.ReLU(inplace=True),
+            nn.Conv2d(wide, width, 1, bias=False), nn.BatchNorm2d(width),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.look(x)
 
 
 class _StaticSame(nn.Conv2d):

@@ -17,6 +17,9 @@ from trichotrack.model.plan import STRIDE, Plan
 UNKNOWN, PARTIAL, EXHAUSTIVE = 0, 1, 2
 """What is known of a sign in a capture: nothing, some of its structures, or all of them."""
 
+NOT_SCALP, SCALP = 1, 2
+"""What a px shows, where that is known (else UNKNOWN): a strip of buttons or burned-in text, or scalp."""
+
 
 @dataclass(frozen=True)
 class Structures:
@@ -53,13 +56,15 @@ class Structures:
 class Sample:
     """An image at canonical scale, uint8 (H, W, 3) with H and W multiples of the total stride; what is known of it.
 
-    levels: int64 (C,), of UNKNOWN, PARTIAL, EXHAUSTIVE. valid: bool (H, W), scalp that the labels speak of.
+    levels: int64 (C,), of UNKNOWN, PARTIAL, EXHAUSTIVE. valid: bool (H, W), where the labels speak. scalp: uint8
+    (H, W), of UNKNOWN, NOT_SCALP, SCALP.
     """
 
     image: NDArray[np.uint8]
     structures: Structures
     levels: NDArray[np.int64]
     valid: NDArray[np.bool_]
+    scalp: NDArray[np.uint8]
 
 
 def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
@@ -67,7 +72,8 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
 
     image: uint8 (H, W, 3). heat: float32 (C, h, w). weight: float32 (C, h, w), 0 where nothing is known: unlabelled
     signs, all but the labelled cells of partial ones, invalid scalp, and around ignored structures. offset: (2, h, w).
-    root: bool (h, w), cells with an offset. shaft: (5, h, w), nan where unknown.
+    root: bool (h, w), cells with an offset. shaft: (5, h, w), nan where unknown. scalp: (1, h, w), 1 scalp, 0 not, nan
+    unknown.
     """
     height, width = sample.image.shape[:2]
     grid_hw = (height // STRIDE, width // STRIDE)
@@ -82,6 +88,8 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
     look_away = discs(known.ignored, grid_hw, stride=STRIDE, radius_px=plan.ignore_radius_um / plan.um_per_px)
     centre = STRIDE // 2
     looked_at = sample.valid[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]] & ~look_away
+    shown = sample.scalp[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]]
+    scalp = np.where(shown == UNKNOWN, np.nan, shown == SCALP).astype(np.float32)
     positive = heat >= 1.0
     everywhere = (sample.levels == EXHAUSTIVE)[:, None, None] & looked_at
     weight = np.where((sample.levels == UNKNOWN)[:, None, None], False, everywhere | positive)
@@ -97,6 +105,7 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
         "offset": torch.from_numpy(offsets(known.xy, grid_hw, STRIDE)),
         "root": torch.from_numpy(root),
         "shaft": torch.from_numpy(shaft),
+        "scalp": torch.from_numpy(scalp)[None],
     }
 
 

@@ -29,19 +29,20 @@ from trichotrack.signs import ACTIVE_SIGNS, SIGN, Sign
 class SignTask(LightningModule):
     """Finds signs as peaks of a heat map.
 
-    start: `imagenet`, `starter` (the bundled weights, taught on synthetic scalps), a .safetensors or .ckpt file, or
-    `scratch`. learning_rate: peak, for the pyramid and heads; the backbone learns at backbone_rate times that. The
-    rate rises over the first warmup share of all steps, then falls to 1 % along a cosine. bf16 arithmetic in the
-    dense layers is Lightning's `precision: bf16-mixed`.
+    start: `imagenet`, `bundled` (weights taught on synthetic scalps), a .safetensors or .ckpt file, or `scratch`.
+    start_as: for a sign that the weights do not know, a sign they know, as whose channel it begins. learning_rate:
+    peak, for the pyramid and heads; the backbone learns at backbone_rate times that. The rate rises over the first
+    warmup share of all steps, then falls to 1 % along a cosine. bf16 arithmetic is Lightning's `precision: bf16-mixed`.
     """
 
     def __init__(
         self,
         plan: Plan | None = None,
         *,
-        backbone: Backbone = "tf_efficientnet_lite0",
+        backbone: Backbone = "mobilenetv4_conv_small",
         width: int = 96,
-        start: str = "imagenet",
+        start: str = "bundled",
+        start_as: Mapping[str, str] | None = None,
         learning_rate: float = 1e-3,
         backbone_rate: float = 0.5,
         weight_decay: float = 0.02,
@@ -56,13 +57,14 @@ class SignTask(LightningModule):
         )
         self.network = SignNetwork(len(self.plan.signs), backbone, width)
         self.signs = self.plan.channels()
-        self.start = load_start(self.network, start, backbone, self.plan.signs)
+        self.start = load_start(self.network, start, backbone, self.plan.signs, start_as or {})
         self.points = PointFigures(
             self.plan.signs, self.plan.tolerance_px, dict.fromkeys(ACTIVE_SIGNS, self.plan.max_false_per_cm2)
         )
         self.validated: dict[str, Validated] = {}
         self.validated_epoch = -1
         self.manifest: dict[str, Any] = {}
+        self.recipe: dict[str, Any] = {}
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
         known: Mapping[str, Sign] = getattr(getattr(self.trainer, "datamodule", None), "signs", None) or SIGN

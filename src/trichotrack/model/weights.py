@@ -1,4 +1,4 @@
-"""Where a network starts: ImageNet, the bundled starter, a file, or scratch."""
+"""Where a network starts: ImageNet, the bundled weights, a file, or scratch."""
 
 from __future__ import annotations
 
@@ -14,28 +14,33 @@ from torch import Tensor, nn
 
 from trichotrack.problems import InputError
 
-STARTER = Path(__file__).parent / "starter.safetensors"
-"""Weights taught on synthetic scalps; made by configs/starter.yaml."""
+BUNDLED = Path(__file__).parent / "bundled.safetensors"
+"""Weights taught on synthetic scalps; made by configs/bundled.yaml."""
 
 CHANNELS = ("logits.weight", "logits.bias")
 """Tensors with a row for each sign."""
 
 
-def load_start(network: nn.Module, start: str, backbone: str, signs: Sequence[str]) -> str:
+def load_start(
+    network: nn.Module, start: str, backbone: str, signs: Sequence[str], start_as: Mapping[str, str] | None = None
+) -> str:
     """Fill the network's weights in place; returns a sentence on what it started from.
 
     signs: the network's channels. From a file, a sign's own channel is taken by name wherever it stood there; a sign
-    that the file does not know starts untrained.
+    that the file does not know starts as the one that start_as names for it, else untrained.
     """
     if start == "scratch":
         return "random weights"
     if start == "imagenet":
         _imagenet(network, backbone)
         return f"ImageNet weights of {backbone}"
-    path = STARTER if start == "starter" else Path(start)
+    path = BUNDLED if start == "bundled" else Path(start)
     weights, known = _read(path)
-    take_fitting(network, weights, {sign: known.index(sign) for sign in signs if sign in known}, signs)
-    fresh = [sign for sign in signs if sign not in known]
+    model = {sign: (start_as or {}).get(sign, sign) for sign in signs}
+    if absent := sorted(set((start_as or {}).values()) - set(known)):
+        raise InputError(f"start_as names {', '.join(absent)}; {path.name} knows {', '.join(known)}.")
+    take_fitting(network, weights, {sign: known.index(model[sign]) for sign in signs if model[sign] in known}, signs)
+    fresh = [sign for sign in signs if model[sign] not in known]
     return path.name + (f", with new channels for {', '.join(fresh)}" if fresh else "")
 
 
@@ -74,7 +79,7 @@ def save_weights(network: nn.Module, signs: Sequence[str], path: Path) -> None:
 def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors of a network by name, and its signs in the order of its channels."""
     if not path.is_file():
-        raise InputError(f"{path}: there is no such weights file; give `imagenet`, `starter`, `scratch` or a file.")
+        raise InputError(f"{path}: there is no such weights file; give `imagenet`, `bundled`, `scratch` or a file.")
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
@@ -113,5 +118,5 @@ def _from_hub(backbone: str) -> dict[str, Tensor]:
     except Exception as error:  # noqa: BLE001 (whatever the hub's client raises: no network, no file, no right)
         raise InputError(
             f"ImageNet weights of {backbone} could not be fetched ({type(error).__name__}). Connect once, or start "
-            "from `starter`, `scratch` or a file."
+            "from `bundled`, `scratch` or a file."
         ) from None
