@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from tiny_model import build_tiny_model, scaleless_spec, scalp, tiny_spec
+from tiny_model import NO_SCALP, build_tiny_model, scaleless_spec, scalp, tiny_spec
 from trichotrack.cli.analysis_files import cell_text, output_names
 from trichotrack.cli.app import app
 from trichotrack.runtime.counter import Counter
@@ -352,3 +352,17 @@ def test_real_captures_are_read_with_areas_of_their_scale(here: Path, model: Pat
     assert result.exit_code == 0, result.output
     areas = [float(row["area_cm2"]) for row in rows(here / "out/readings.csv")]
     np.testing.assert_allclose(areas, 0.1042, atol=1e-4)
+
+
+def test_what_is_not_scalp_is_paled_in_the_overlay_and_said(here: Path) -> None:
+    path = build_tiny_model(here / "m.onnx", tiny_spec(outputs=("peaks", "offset", "scalp")))
+    pixels = scalp(400, 260, {"black_dot": [*DOTS, (370.0, 130.0)]}).copy()
+    pixels[:, 320:] = np.where(pixels[:, 320:].max(axis=2, keepdims=True) > 100, NO_SCALP, pixels[:, 320:])
+    Image.fromarray(pixels).save(here / "a.png")
+    result = analyze("a.png", "--um-per-px", 6, "--out", "out", model=path)
+    assert "a.png: 20% of the picture is not scalp." in result.output
+    row = rows(here / "out/readings.csv")[0]
+    assert (row["count"], float(row["scalp_share"])) == ("3", pytest.approx(0.8, abs=0.02))
+    shown = np.asarray(Image.open(here / "out/overlays/a.jpg"))
+    assert shown[:250, 330:].min(axis=(0, 1)).mean() > 150
+    assert shown[:250, :300].min() < 60

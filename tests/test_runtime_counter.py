@@ -445,3 +445,16 @@ def test_a_model_taught_by_synthesis_says_so_in_every_reading(tmp_path: Path) ->
 def test_the_bundled_model_says_that_it_knows_no_patient() -> None:
     assert "trained on synthetic scalps" in Counter.bundled().spec.notice
     assert Counter.bundled().spec.notice.endswith("not validated on patients.")
+
+
+@pytest.mark.parametrize("um_per_px", [3.0, 6.0])
+def test_the_scalp_is_told_in_the_pictures_own_px(seeing: Counter, tiny: Counter, um_per_px: float) -> None:
+    factor = round(6.0 / um_per_px)
+    capture = with_green(scalp(400 * factor, 261 * factor, {}), slice(320 * factor, 400 * factor))
+    mask = seeing.scalp(capture, um_per_px=um_per_px)
+    assert mask.shape == capture.shape[:2]
+    assert mask[:, : 310 * factor].all()
+    assert not mask[: 240 * factor, 330 * factor :].any()
+    assert mask.mean() == pytest.approx(seeing.read(capture, um_per_px=um_per_px).scalp_share, abs=0.01)
+    with pytest.raises(InputError, match="does not tell scalp"):
+        tiny.scalp(capture, um_per_px=um_per_px)

@@ -72,11 +72,23 @@ def cell_text(cell: tables.Cell) -> str:
     return number_text(cell) if isinstance(cell, int | float) else escape(cell)
 
 
-def draw_overlay(pixels: NDArray[np.uint8], reading: Reading, signs: Mapping[str, Sign], path: Path) -> None:
-    """The capture with its marks, refusals, flags and the model's notice, as a picture at path."""
+def draw_overlay(
+    pixels: NDArray[np.uint8],
+    reading: Reading,
+    signs: Mapping[str, Sign],
+    path: Path,
+    scalp: NDArray[np.bool_] | None = None,
+) -> None:
+    """The capture with its marks, refusals, flags and the model's notice, as a picture at path.
+
+    scalp: (H, W), what is paled elsewhere; None: everywhere.
+    """
     refused = {name: f"not counted ({sign.reason})" for name, sign in reading.signs.items() if sign.status == "refused"}
     scale = f", {reading.scale.um_per_px:.3g} µm per px" if reading.scale else ""
     said = [*reading.quality.flags, *reading.warnings]
+    if scalp is not None:
+        pixels = np.where(scalp[..., None], pixels, pixels // 3 + np.uint8(170))
+        said.append("what is pale is not scalp and not counted")
     notice = reading.model.notice if reading.model else ""
     lines = [
         f"{Path(reading.file).name}{scale}" + (f": {'; '.join(said)}" if said else ""),

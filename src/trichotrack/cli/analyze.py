@@ -16,6 +16,7 @@ from trichotrack.cli.words import numbered
 from trichotrack.problems import InputError, Problem
 
 if TYPE_CHECKING:
+    from trichotrack.capture import Capture
     from trichotrack.cli.analysis_files import AnalysisFolder
     from trichotrack.cli.scales import ScaleRow
     from trichotrack.geometry import Scale
@@ -124,7 +125,6 @@ class _Run:
 
     def _read_one(self, path: Path) -> None:
         from trichotrack.capture import read_capture
-        from trichotrack.cli.analysis_files import draw_overlay
 
         row = self.rows.get(path)
         capture = read_capture(path)
@@ -138,9 +138,18 @@ class _Run:
             preparation=(row.preparation if row else "") or self.preparation,
         )
         if self.folder:
-            signs = {channel.sign.name: channel.sign for channel in self.counter.spec.signs}
-            self.folder.write(path, reading, lambda target: draw_overlay(capture.pixels, reading, signs, target))
+            self.folder.write(path, reading, lambda target: self._draw(capture, reading, target))
         self.readings.append(reading)
+
+    def _draw(self, capture: Capture, reading: Reading, target: Path) -> None:
+        from trichotrack.capture import FULL_SCALP_SHARE
+        from trichotrack.cli.analysis_files import draw_overlay
+
+        signs = {channel.sign.name: channel.sign for channel in self.counter.spec.signs}
+        # Few captures need it, so that the second look at those costs little.
+        hidden = reading.scalp_share is not None and reading.scalp_share < FULL_SCALP_SHARE
+        scalp = self.counter.scalp(capture, scale=reading.scale) if hidden else None
+        draw_overlay(capture.pixels, reading, signs, target, scalp)
 
 
 def _problem_of(path: Path, error: InputError) -> Problem:

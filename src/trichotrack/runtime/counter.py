@@ -195,9 +195,7 @@ class Counter:
         """
         if "features" not in self.spec.outputs:
             raise self.model_file.refused("gives no features")
-        capture = _opened(capture)
-        scale = self._scale(capture, um_per_px, field_width_mm, scale)
-        image = resample(capture.pixels, self._canonical_size(capture, scale))
+        capture, image = self._canonical(capture, um_per_px, field_width_mm, scale)
         network = functools.partial(self.model_file.run, outputs=("features", "scalp"))
         cut = self._cut(image)
         inside = _cells_inside(image, cut["image"], self.spec.stride)
@@ -211,6 +209,39 @@ class Counter:
         if not cells:
             raise InputError(Problem(capture.file or "capture", "shows no scalp", "Give a picture of a scalp."))
         return (total / cells).astype(np.float32)
+
+    def scalp(
+        self,
+        capture: str | Path | NDArray[np.uint8] | Capture,
+        *,
+        um_per_px: float | None = None,
+        field_width_mm: float | None = None,
+        scale: Scale | None = None,
+    ) -> NDArray[np.bool_]:
+        """Where the picture shows scalp, as read takes it: (H, W) in the picture's own px. Arguments as read.
+
+        Raises InputError as read does, and for a model that does not tell scalp.
+        """
+        if "scalp" not in self.spec.outputs:
+            raise self.model_file.refused("does not tell scalp from what is not")
+        capture, image = self._canonical(capture, um_per_px, field_width_mm, scale)
+        heads = map_tiles(functools.partial(self.model_file.run, outputs=("scalp",)), **self._cut(image))
+        cells = np.uint8(255) * _is_scalp(heads["scalp"])
+        stride, (height, width) = self.spec.stride, image.shape[:2]
+        shown = cells.repeat(stride, axis=0).repeat(stride, axis=1)[:height, :width]
+        return np.asarray(resample(shown, (capture.width, capture.height)) > 127)
+
+    def _canonical(
+        self,
+        capture: str | Path | NDArray[np.uint8] | Capture,
+        um_per_px: float | None,
+        field_width_mm: float | None,
+        scale: Scale | None,
+    ) -> tuple[Capture, NDArray[np.uint8]]:
+        """The capture, and its pixels as the model takes them."""
+        capture = _opened(capture)
+        scale = self._scale(capture, um_per_px, field_width_mm, scale)
+        return capture, resample(capture.pixels, self._canonical_size(capture, scale))
 
     def _scale(
         self, capture: Capture, um_per_px: float | None, field_width_mm: float | None, scale: Scale | None
