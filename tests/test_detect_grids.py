@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trichotrack.detect.decode import decode, local_maxima
+from trichotrack.detect.decode import decode, local_maxima, valid_cells
 from trichotrack.detect.targets import cells_of, discs, heatmap, offsets
 
 STRIDE = 4
@@ -81,3 +81,13 @@ def test_a_chain_of_near_marks_loses_only_the_rivals_of_those_kept():
 def test_a_disc_covers_the_cells_within_its_radius():
     mask = discs(np.array([[22.0, 22.0]]), (11, 11), stride=STRIDE, radius_px=4.0)
     assert np.argwhere(mask).tolist() == [[4, 5], [5, 4], [5, 5], [5, 6], [6, 5]]
+
+
+def test_what_is_not_valid_is_not_found_and_does_not_outdo_what_is():
+    peaks = np.zeros((1, 6, 6))
+    peaks[0, 2, 2], peaks[0, 2, 4] = 0.6, 0.9
+    mask = np.ones((24, 24), np.bool_)
+    mask[:, 18:] = False  # the centre of column 4 lies at 18 px
+    options = {"stride": STRIDE, "thresholds": [0.3], "groups": [None], "min_distance_px": 12.0}
+    assert decode(peaks, **options).score.tolist() == [0.9]
+    assert decode(peaks, **options, valid=valid_cells(mask, STRIDE)).score.tolist() == [0.6]
