@@ -53,13 +53,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Examined:
-    """One drawn capture read. widths: (sign, end, drawn, found) in µm of matched shafts. angles: (sign, degrees)
-    between the drawn and the found direction of matched hairs."""
+    """One drawn capture read. widths: (sign, end, drawn, found) in µm of matched shafts. angles: (sign, tip in view,
+    degrees between the drawn and the found direction) of matched hairs; where the tip is out of view, the drawn
+    direction is that to where the shaft leaves the picture."""
 
     field: str
     scores: tuple[CaptureScore, ...]
     widths: tuple[tuple[str, str, float, float], ...]
-    angles: tuple[tuple[str, float], ...]
+    angles: tuple[tuple[str, bool, float], ...]
 
 
 def unclipped(priors: Priors) -> Priors:
@@ -85,7 +86,7 @@ def examine(counter: OpenCounter, capture: SyntheticCapture, field: str, name: s
         scores.append(swept.at(0.0))
         for i, j in match(_points(drawn), _points(found), tolerance_px):
             widths += [(sign, *pair) for pair in _widths(drawn[i], found[j])]
-            angles += [(sign, angle) for angle in _angle(drawn[i], found[j])]
+            angles += [(sign, drawn[i].tip_in_view, angle) for angle in _angle(drawn[i], found[j])]
     return Examined(field, tuple(scores), tuple(widths), tuple(angles))
 
 
@@ -165,12 +166,13 @@ def _shaft_figures(examined: Sequence[Examined], signs: set[str], least_width_um
         for sign, end, drawn, found in one.widths
         if sign in signs and drawn >= least_width_um
     ]
-    angles = [(name, angle) for name, one in names() for sign, angle in one.angles if sign in signs]
+    angles = [(name, in_view, angle) for name, one in names() for sign, in_view, angle in one.angles if sign in signs]
     return {
         "width_error_percent": asdict(median([(name, error) for name, _, error in errors])),
         "root_width_error_percent": asdict(median([(name, error) for name, end, error in errors if end == "root"])),
         "tip_width_error_percent": asdict(median([(name, error) for name, end, error in errors if end == "tip"])),
-        "direction_error_deg": asdict(median(angles)),
+        "direction_error_deg": asdict(median([(name, angle) for name, _, angle in angles])),
+        "whole_direction_error_deg": asdict(median([(name, angle) for name, in_view, angle in angles if in_view])),
     }
 
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 from any_hair import HAIR, IGNORED
-from fine_tuning import BACKBONE, DATA, LABELS, STEPS, Recipe, cell_name, run_cell
+from fine_tuning import BACKBONE, DATA, LABELS, STEPS, Recipe, cell_path, people_of, run_cell, write_cell, write_curve
 from over_people import difference, f1_of, said
-from records import RESULTS, path_of, write_record
+from records import RESULTS, write_record
 
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet
@@ -101,11 +101,6 @@ def write_drawn(folder: Path, real: LabelSet) -> None:
     write_labels(as_any_hair(drawn, splits_as(drawn.captures, real.captures)), folder)
 
 
-def people_of(record: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    rows = record["right_false_missed_by_person"]
-    return {str(i): np.array(row, np.float64) for i, row in enumerate(rows)}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=STEPS)
@@ -129,12 +124,12 @@ def main() -> None:
     if options.only_draw:
         return
     recipe = Recipe(START, steps=options.steps, backbone=options.backbone)
-    name = cell_name(START, None, options.steps)
-    kept = path_of("fine-tuning", name, out=options.out)
-    if not kept.exists():
-        told = run_cell(recipe, options.labels, None, workers=options.workers)
-        write_record("fine-tuning", name, {"data": DATA, **told}, out=options.out)
-    on_real = json.loads(kept.read_text(encoding="utf-8"))
+    kept = cell_path(START, None, options.steps, options.out)
+    if kept.exists():
+        on_real = json.loads(kept.read_text(encoding="utf-8"))
+    else:
+        on_real = write_cell(run_cell(recipe, options.labels, None, workers=options.workers), options.out)
+        write_curve(options.steps, options.out)
     on_drawn = run_cell(recipe, options.drawn, None, workers=options.workers)
     f1s = {"drawn": on_drawn["figures"]["kept_apart"]["f1"], "real": on_real["figures"]["kept_apart"]["f1"]}
     less = asdict(difference(people_of(on_real), people_of(on_drawn), f1_of))

@@ -4,23 +4,27 @@ uv run benchmarks/fine_tuning.py [--start bundled imagenet scratch] [--people 10
     [--backbone bundled=mobilenetv4_conv_small]
 
 Every cell takes the same steps, batches and crops of the same recipe; the people of a smaller cell are among those of a
-larger one. A cell whose record is in benchmarks/results is not trained again, so that a stopped run goes on where it
-was; --again trains it anew. Measured on the validation people: any hair, at a threshold chosen on the other half of
-them.
+larger one. A cell whose record is in benchmarks/results/cells is not trained again, so that a stopped run goes on where
+it was; --again trains it anew. Measured on the validation people: any hair, at a threshold chosen on the other half of
+them. After each cell the record of all cells of so many steps is written.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from any_hair import HAIR, IGNORED, TOLERANCE_MM, any_hair_figures, crossed_scores, read_folder
-from over_people import said, sums_of
+from over_people import Sums, f1_of, figure, said, sums_of
 from readers import counter_of
 from records import RESULTS, path_of, write_record
 
@@ -34,6 +38,9 @@ STARTS = ("bundled", "imagenet", "scratch")
 PEOPLE: tuple[int | None, ...] = (10, 30, 100, None)
 STEPS = 400
 BACKBONE = "tf_efficientnet_lite0"
+
+CELLS = "cells"
+"""Folder of the cells' own records, within that of the records that make the page."""
 
 START_OF = {"bundled": "starter"}
 """What SignTask calls it."""
@@ -65,7 +72,10 @@ class Progress(lightning.Callback):
         done = trainer.global_step
         if done % self.every == 0 or done == self.steps:
             left = (time.monotonic() - self.began) / done * (self.steps - done)
-            print(f"step {done} of {self.steps}, loss {float(outputs['loss']):.3f}, about {left / 60:.1f} min left")
+            print(
+                f"step {done} of {self.steps}, loss {float(outputs['loss']):.3f}, about {left / 60:.1f} min left",
+                flush=True,
+            )
 
 
 def train_cell(recipe: Recipe, labels: Path, people: int | None, *, workers: int = 1) -> SignTask:
@@ -131,6 +141,59 @@ def cell_name(start: str, people: int | None, steps: int) -> str:
     return f"{DATA}, from {Path(start).stem}, {people or 'all'} people, {steps} steps"
 
 
+def cell_path(start: str, people: int | None, steps: int, out: Path = RESULTS) -> Path:
+    return path_of("cell", cell_name(start, people, steps), out=out / CELLS)
+
+
+def write_cell(told: Mapping[str, Any], out: Path = RESULTS) -> dict[str, Any]:
+    """Keeps what run_cell told; returns the record."""
+    recipe = told["recipe"]
+    name = cell_name(recipe["start"], told["people"], recipe["steps"])
+    path = write_record("cell", name, {"data": DATA, **told}, out=out / CELLS)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_curve(steps: int, out: Path = RESULTS) -> Path:
+    """The record of all cells of so many steps."""
+    every = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / CELLS).glob("cell-*.json"))]
+    cells = [cell for cell in every if cell["recipe"]["steps"] == steps]
+    name = f"{DATA}, {steps} steps"
+    told = {
+        "command": f"uv run benchmarks/fine_tuning.py --steps {steps}",
+        "data": DATA,
+        "tolerance_mm": TOLERANCE_MM,
+        "recipe": {k: v for k, v in cells[0]["recipe"].items() if k not in {"start", "backbone"}},
+        "validation": cells[0]["validation"],
+        "cells": [_told_of_curve(cell) for cell in cells],
+        "fewer_people": _compared(cells, ("bundled", 30), ("imagenet", 100)),
+    }
+    return write_record("fine-tuning", name, told, out=out)
+
+
+def people_of(cell: Mapping[str, Any]) -> dict[str, Sums]:
+    """(right, false, missed) of each validation person, numbered."""
+    return {str(i): np.array(row, np.float64) for i, row in enumerate(cell["right_false_missed_by_person"])}
+
+
+def _told_of_curve(cell: Mapping[str, Any]) -> dict[str, Any]:
+    recipe = cell["recipe"]
+    f1s = {f"{kind}_f1": cell["figures"][kind]["f1"] for kind in ("kept_apart", "best")}
+    return {"start": recipe["start"], "backbone": recipe["backbone"], "people": cell["people"], **f1s}
+
+
+def _compared(
+    cells: Sequence[Mapping[str, Any]], one: tuple[str, int], other: tuple[str, int]
+) -> dict[str, Any] | None:
+    """F1 of one cell less that of another, on the same people; None until both are trained."""
+    found = [next((c for c in cells if (c["recipe"]["start"], c["people"]) == wanted), None) for wanted in (one, other)]
+    if found[0] is None or found[1] is None:
+        return None
+    first, second = people_of(found[0]), people_of(found[1])
+    both = {name: np.concatenate([first[name], second[name]]) for name in first}
+    less = figure(both, lambda s: f1_of(s[..., :3]) - f1_of(s[..., 3:]))
+    return {"one": list(one), "other": list(other), "f1_less": asdict(less)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--start", nargs="+", default=list(STARTS), help="of these, or a weights file")
@@ -143,17 +206,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_float32_matmul_precision("high")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     backbones = dict(pair.split("=", 1) for pair in options.backbone)
     cells = [(start, None if n == "all" else int(n)) for n in options.people for start in options.start]
-    named = [(cell_name(start, people, options.steps), start, people) for start, people in cells]
-    missing = [cell for cell in named if options.again or not path_of("fine-tuning", cell[0], out=options.out).exists()]
-    for done, (name, start, people) in enumerate(missing):
+    missing = [cell for cell in cells if options.again or not cell_path(*cell, options.steps, options.out).exists()]
+    for done, (start, people) in enumerate(missing):
+        name = cell_name(start, people, options.steps)
         print(f"{name}: cell {done + 1} of {len(missing)}", flush=True)
         recipe = Recipe(start, steps=options.steps, backbone=backbones.get(start, BACKBONE))
-        told = run_cell(recipe, options.labels, people, workers=options.workers)
+        told = write_cell(run_cell(recipe, options.labels, people, workers=options.workers), options.out)
         left = told["minutes"] * (len(missing) - done - 1)
         print(f"{name}: F1 {said(told['figures']['kept_apart']['f1'])}; about {left:.0f} min left", flush=True)
-        print(write_record("fine-tuning", name, {"data": DATA, **told}, out=options.out))
+        write_curve(options.steps, options.out)
+    print(write_curve(options.steps, options.out))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import render_exams
+from page_parts import figure, names, paragraph, table
 from records import RESULTS
 
 DOCUMENT = RESULTS.parents[1] / "docs" / "benchmarks.md"
@@ -23,7 +25,7 @@ makes it and the machine it was measured on. In brackets: 95 % intervals by resa
 
 
 def render(records: list[dict[str, Any]]) -> str:
-    """The whole page; sections in the order quality, speed, install, results in that of their names."""
+    """The whole page; sections in the order of SECTIONS, results in that of their names."""
     page = [INTRODUCTION]
     for kind, (title, section) in SECTIONS.items():
         chosen = sorted((record for record in records if record["kind"] == kind), key=lambda record: record["name"])
@@ -42,7 +44,7 @@ def _quality(record: dict[str, Any]) -> str:
     )
     lines = [f"### {record['name']}\n", described]
     if record["ignored_signs"]:
-        lines.append(f"Marks on {_names(record['ignored_signs'])} are neither right nor wrong.")
+        lines.append(f"Marks on {names(record['ignored_signs'])} are neither right nor wrong.")
     for what, counts in (("Not labelled", record["unlabelled"]), ("Refused", record["refused"])):
         told = ", ".join(f"`{sign}` {count}" for sign, count in counts.items() if count)
         lines += [f"{what}, and passed over, in so many captures: {told}."] if told else []
@@ -50,14 +52,14 @@ def _quality(record: dict[str, Any]) -> str:
         lines.append(f"{len(record['problems'])} captures could not be read.")
     rows = [
         [f"`{sign}`", str(row["captures"]), str(row["labelled"])]
-        + [_figure(row[name], ".3f") for name in ("f1", "precision", "recall")]
-        + [_figure(row["count_mae"], ".2f"), _figure(row["bias"], "+.2f")]
-        + [_figure(row["false_positives_per_cm2"], ".1f")]
+        + [figure(row[name], ".3f") for name in ("f1", "precision", "recall")]
+        + [figure(row["count_mae"], ".2f"), figure(row["bias"], "+.2f")]
+        + [figure(row["false_positives_per_cm2"], ".1f")]
         for sign, row in record["signs"].items()
     ]
     header = ["sign", "captures", "labelled", "F1", "precision", "recall", "count MAE", "bias", "false per cm²"]
     notices = [text for text in (record["model"]["notice"], record["note"]) if text]
-    return _paragraph(lines) + _table(header, rows) + (_paragraph(notices) if notices else "")
+    return paragraph(lines) + table(header, rows) + (paragraph(notices) if notices else "")
 
 
 def _speed(record: dict[str, Any]) -> str:
@@ -76,7 +78,7 @@ def _speed(record: dict[str, Any]) -> str:
         f"each of {record['rounds']} rounds. Ratio: median over rounds (smallest to largest); 1 is the machine's limit."
     )
     lines = [f"### {record['name']}\n", described]
-    return _paragraph(lines) + _table(["capture", "threads", "captures/s", "bare session/s", "ratio"], rows)
+    return paragraph(lines) + table(["capture", "threads", "captures/s", "bare session/s", "ratio"], rows)
 
 
 def _install(record: dict[str, Any]) -> str:
@@ -86,11 +88,16 @@ def _install(record: dict[str, Any]) -> str:
         f"The core dependencies take **{record['total_mb']:.0f} MB** (limit {record['limit_mb']} MB), bytecode not "
         f"counted, in {len(record['packages_mb'])} packages; the largest, in MB: {told}."
     )
-    return _paragraph([f"### {record['name']}\n", described])
+    return paragraph([f"### {record['name']}\n", described])
 
 
 SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "quality": ("Agreement with labels", _quality),
+    "synthetic-exam": ("Drawn captures, other seeds", render_exams.synthetic_exam),
+    "held-out": ("Nuisances never trained on", render_exams.held_out),
+    "exam-difficulty": ("Is drawn scalp easier than real?", render_exams.exam_difficulty),
+    "zero-shot": ("Real captures without training on them", render_exams.zero_shot),
+    "fine-tuning": ("Fine-tuning on few people", render_exams.fine_tuning),
     "speed": ("Speed", _speed),
     "install": ("Size of an installation", _install),
 }
@@ -101,27 +108,6 @@ def _measured(record: dict[str, Any]) -> str:
     told = ", ".join(f"{package} {version}" for package, version in versions.items())
     place = f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
     return f"`{record['command']}`\n({record['date']}; {place}; {told})\n"
-
-
-def _figure(figure: dict[str, float | None], form: str) -> str:
-    if figure["value"] is None:
-        return "-"
-    if figure["low"] is None or figure["high"] is None:
-        return f"{figure['value']:{form}}"
-    return f"{figure['value']:{form}} ({figure['low']:{form}} to {figure['high']:{form}})"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n\n"
-
-
-def _paragraph(lines: list[str]) -> str:
-    return "\n".join(lines) + "\n\n"
-
-
-def _names(signs: list[str]) -> str:
-    return ", ".join(f"`{sign}`" for sign in signs)
 
 
 def main() -> None:

@@ -1,0 +1,161 @@
+"""Sections of docs/benchmarks.md on exams of models that were taught by drawn scalps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from page_parts import figure, names, paragraph, table
+
+
+def zero_shot(record: dict[str, Any]) -> str:
+    data = record["data"]
+    split = "every split" if data["split"] == "all" else f"split `{data['split']}`"
+    told = {
+        "own_thresholds": "the model's own",
+        "kept_apart": "one, chosen on the other half of the people",
+        "best": "the best of these captures (an upper bound)",
+    }
+    rows = [
+        [name, told[kind]]
+        + [figure(row[key], ".3f") for key in ("f1", "precision", "recall")]
+        + [figure(row["count_mae"], ".2f"), figure(row["bias"], "+.2f")]
+        for name, kinds in record["any_hair"].items()
+        for kind, row in kinds.items()
+    ]
+    places = {"whole": "whole captures", "hair_free": "hair-free parts"}
+    false = [
+        [f"`{sign}`", places[place], str(row["marks"]), f"{row['area_cm2']:.1f}", figure(row["per_cm2"], ".2f")]
+        for sign, by_place in record["false_per_cm2"].items()
+        for place, row in by_place.items()
+    ]
+    described = (
+        f"Model `{record['model']['name']}`, trained on nothing of it, on {data['captures']} captures of "
+        f"{data['patients']} people, {split}. A mark of any hair sign within {record['tolerance_mm']:g} mm of a "
+        f"labelled root is right, one to one; {names(record['ignored_signs'])} is neither right nor wrong; no sign is "
+        "refused."
+    )
+    hair_free = (
+        "No black dot and no tapering hair is labelled here, so each is taken for false (at the model's own "
+        "thresholds, without a border of 40 px). Hair-free: farther than 0.4 mm from every labelled shaft."
+    )
+    return (
+        paragraph([f"### {record['name']}\n", described])
+        + table(["counted", "threshold", "F1", "precision", "recall", "count MAE", "bias"], rows)
+        + paragraph([hair_free])
+        + table(["sign", "where", "marks", "cm²", "per cm²"], false)
+        + _notes(record)
+    )
+
+
+def synthetic_exam(record: dict[str, Any]) -> str:
+    fields = "; ".join(
+        f"{field['name']}: {field['size_px'][0]}×{field['size_px'][1]} px at {field['um_per_px']:g} µm/px"
+        for field in record["fields"]
+    )
+    described = (
+        f"Model `{record['model']['name']}` on {record['captures']} drawn captures of each magnification ({fields}), "
+        f"seed {record['seed']}, which no recipe trains with. A mark within {record['tolerance_mm']:g} mm is right, "
+        f"one to one; marks on {names(record['ignored_signs'])} are neither right nor wrong. Intervals by resampling "
+        f"captures. Width: median error of shafts of at least {record['least_shaft_px']:g} px "
+        f"({record['least_shaft_um']:g} µm) at the model's scale; direction: median error, of "
+        "all hairs and of those whose tip is in view; all of hairs found."
+    )
+    lines = [f"### {record['name']}\n", described]
+    if record["refused"]:
+        lines.append(f"Refused by the model's spec, and measured all the same: {names(record['refused'])}.")
+    rows, shafts = [], []
+    for group, told in record["groups"].items():
+        for sign, row in told["signs"].items():
+            rows.append(
+                [f"`{sign}`", group, str(row["labelled"])]
+                + [figure(row[key], ".3f") for key in ("f1", "precision", "recall")]
+                + [figure(row["bias_percent"], "+.1f"), figure(row["count_mae"], ".2f")]
+            )
+        for sign, row in [*told["signs"].items(), ("all of them", told["all_signs"])]:
+            if row["direction_error_deg"]["value"] is not None:
+                shafts.append([f"`{sign}`" if sign in told["signs"] else sign, group, *_shaft(row)])
+    return (
+        paragraph(lines)
+        + table(["sign", "scale", "drawn", "F1", "precision", "recall", "count bias, %", "count MAE"], rows)
+        + table(
+            ["sign", "scale", "width, %", "at the root, %", "at the tip, %", "direction, °", "tip in view, °"], shafts
+        )
+        + _notes(record)
+    )
+
+
+def _shaft(row: dict[str, Any]) -> list[str]:
+    keys = (
+        "width_error_percent",
+        "root_width_error_percent",
+        "tip_width_error_percent",
+        "direction_error_deg",
+        "whole_direction_error_deg",
+    )
+    return [figure(row[key], ".1f") for key in keys]
+
+
+def held_out(record: dict[str, Any]) -> str:
+    described = (
+        f"Model `{record['model']['name']}` on {record['captures']} drawn captures of each stratum, which no training "
+        f"drew, beside the same captures under the usual priors (seed {record['seed']}). Tolerance "
+        f"{record['tolerance_mm']:g} mm. Intervals by resampling pairs of captures."
+    )
+    rows = [
+        [
+            stratum.replace("_", " "),
+            f"`{sign}`" if "_" in sign else sign,
+            figure(row["usual"], ".3f"),
+            figure(row["held_out"], ".3f"),
+            figure(row["fall"], "+.3f"),
+        ]
+        for stratum, signs in record["strata"].items()
+        for sign, row in signs.items()
+    ]
+    header = ["stratum", "sign", "F1, usual priors", "F1, this stratum", "fall"]
+    return paragraph([f"### {record['name']}\n", described]) + table(header, rows) + _notes(record)
+
+
+def fine_tuning(record: dict[str, Any]) -> str:
+    recipe, validation = record["recipe"], record["validation"]
+    described = (
+        f"Any hair root of `{record['data']}`, on {validation['captures']} captures of {validation['people']} "
+        f"validation people, within {record['tolerance_mm']:g} mm, at a threshold chosen on the other half of them. "
+        f"Every cell: {recipe['steps']} steps of {recipe['batch_size']} crops of {recipe['crop_px']} px; smaller "
+        "groups of people are among the larger."
+    )
+    people = sorted({cell["people"] for cell in record["cells"]}, key=lambda n: n or 10**9)
+    starts = dict.fromkeys((cell["start"], cell["backbone"]) for cell in record["cells"])
+    f1s = {(c["start"], c["backbone"], c["people"]): figure(c["kept_apart_f1"], ".3f") for c in record["cells"]}
+    rows = [[f"{start} (`{net}`)", *(f1s.get((start, net, n), "-") for n in people)] for start, net in starts]
+    header = ["F1 after training from", *(f"{n} people" if n else "all people" for n in people)]
+    text = paragraph([f"### {record['name']}\n", described]) + table(header, rows)
+    if compared := record.get("fewer_people"):
+        (start, few), (other, many) = compared["one"], compared["other"]
+        less = figure(compared["f1_less"], "+.3f")
+        text += paragraph(
+            [f"{start}, {few} people, less {other}, {many} people: F1 {less}, on the same validation people."]
+        )
+    return text
+
+
+def exam_difficulty(record: dict[str, Any]) -> str:
+    recipe, f1s, sizes = record["recipe"], record["f1"], record["sizes"]
+    described = (
+        f"One recipe (from {recipe['start']}, {recipe['steps']} steps) trained and tested on "
+        f"`{record['data']['real']}` and on {record['data']['drawn']}: any hair root, on people kept out of training."
+    )
+    rows = [[what, *_size(sizes[what]), figure(f1s[what], ".3f")] for what in ("drawn", "real")]
+    less = f"Drawn less real: {figure(record['drawn_less_real'], '+.3f')}."
+    header = ["captures", "trained on", "tested on", "hairs a capture", "F1"]
+    return paragraph([f"### {record['name']}\n", described]) + table(header, rows) + paragraph([less])
+
+
+def _size(sizes: dict[str, Any]) -> list[str]:
+    told = [f"{sizes[split]['captures']} of {sizes[split]['people']} people" for split in ("train", "val")]
+    return [*told, f"{sizes['hairs_per_capture']:.1f}"]
+
+
+def _notes(record: dict[str, Any]) -> str:
+    notices = [text for text in (record["model"]["notice"], record.get("note", "")) if text]
+    return paragraph(notices) if notices else ""
