@@ -188,8 +188,8 @@ def root_veil(structures: list[Structure], view: View) -> Image:
         across = view.span_px((0.45 if dot else 0.85) * hair.width_root_um + 12.0)
         along = view.span_px(0.45 * hair.width_root_um + 10.0 + (45.0 if dot else UNDER_SKIN_UM) * hair.veil)
         ahead = hair.heading_um()
-        # Centred behind the root: a little beyond it the shaft is half seen, which is where a reader puts the root.
-        x, y = view.px(hair.path_um[:1] - along * view.um_per_px * ahead)[0]
+        # Centred behind the root: there the shaft is three quarters seen, as where the readers of real captures put it.
+        x, y = view.px(hair.path_um[:1] - 1.15 * along * view.um_per_px * ahead)[0]
         angle = float(np.arctan2(*(view.to_px[:, :2] @ ahead)[::-1]))
         found = bump(veil.shape, (float(x), float(y)), (along, across), angle=angle, flat=2.2 if not dot else 3.0)
         if found is not None:
