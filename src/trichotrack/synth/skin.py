@@ -138,6 +138,7 @@ def _paint_cuffs(image: Image, scalp: Scalp, view: View) -> None:
     """Scale around follicles: a pale, uneven ring at the opening. Hair is painted over it."""
     if scalp.skin.cuff <= 0:
         return
+    pale = PALE * np.float32(1 - 0.4 * scalp.skin.melanin)
     for mark in scalp.marks:
         rng = np.random.default_rng([scalp.skin.seed, 3, *(int(v) % 2**31 for v in mark.xy_um)])
         if mark.kind != "opening" or rng.random() > scalp.skin.cuff:
@@ -152,7 +153,7 @@ def _paint_cuffs(image: Image, scalp: Scalp, view: View) -> None:
             )
             # Highest between the centre and the rim.
             ring = np.clip(np.float32(3.2) * cover * (1 - np.float32(0.8) * cover), 0, 1) * grain
-            image[region] += np.float32(rng.uniform(0.2, 0.8)) * ring[..., None] * (PALE - image[region])
+            image[region] += np.float32(rng.uniform(0.2, 0.8)) * ring[..., None] * (pale - image[region])
 
 
 def scale_plates(scalp: Scalp, view: View) -> tuple[Blob, ...]:

@@ -14,7 +14,7 @@ on real 70x captures; the darker two assumed."""
 
 HAIR_COLOURS = (
     (0.05, 0.05, 0.06), (0.13, 0.09, 0.06), (0.26, 0.17, 0.10), (0.50, 0.38, 0.23), (0.62, 0.61, 0.60),
-    (0.50, 0.20, 0.09),
+    (0.43, 0.21, 0.12),
 )  # fmt: skip
 """RGB of black, dark brown, brown, blond, grey and red hair. Assumed."""
 
