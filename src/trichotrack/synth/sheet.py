@@ -21,7 +21,7 @@ from trichotrack.synth.write import SIGNS
 COLUMNS = 6
 CELL_PX = (240, 180)
 KNOB_UM_PER_PX, SIGN_UM_PER_PX = 9.0, 4.5
-TRIES = 6
+TRIES = 10
 """A knob is shown on that of so many scalps where it changes the picture most: many have nothing for it to act on."""
 
 LOOSE = ("freckles_per_cm2", "dirt_per_cm2", "vessels_per_cm2")
@@ -117,9 +117,10 @@ def _clipped(chance: float, length_um: float) -> Settings:
     return {**BESIDE, "scalp.clipped_chance": chance, "scalp.clipped_length_um": (length_um, length_um)}
 
 
-def _gains(red: float, green: float, blue: float) -> Settings:
-    values = {"red": red, "green": green, "blue": blue}
-    return {f"camera.{name}_gain": (value, value) for name, value in values.items()}
+def _gains(red: int, blue: int) -> Settings:
+    """Red and blue at the low (0) or the high end (1) of their ranges."""
+    ends = {"camera.red_gain": red, "camera.blue_gain": blue}
+    return {path: (_value(Priors(), path)[end],) * 2 for path, end in ends.items()}
 
 
 KNOBS: tuple[Knob, ...] = (
@@ -138,7 +139,7 @@ KNOBS: tuple[Knob, ...] = (
     ranged("skin.melanin", "skin, rank"),
     ranged("skin.erythema"),
     ranged("skin.furrow_depth"),
-    ranged("skin.furrow_um", "furrows", " µm"),
+    ranged("skin.furrow_um", "furrows", " µm", furrow_depth=(1, 1)),
     ranged("skin.network", "pigment network", melanin=(0.65, 0.65)),
     ranged("skin.yellow_dot_chance", "yellow dots, chance"),
     ranged("skin.flakes_per_cm2", "scale", " per cm²"),
@@ -152,8 +153,7 @@ KNOBS: tuple[Knob, ...] = (
     ranged("camera.glint"),
     ranged("camera.defocus_um", "defocus", " µm"),
     ranged("camera.depth_defocus_um", "defocus by depth", " µm"),
-    chosen("white balance", yellowish=_gains(1.08, 1.0, 0.84), neutral=_gains(1.0, 1.0, 1.0),
-           bluish=_gains(0.84, 1.0, 1.3)),
+    chosen("white balance", yellowish=_gains(1, 0), neutral={}, bluish=_gains(0, 1)),
     ranged("camera.cast", "cast"),
     ranged("camera.exposure"),
     ranged("camera.vignette"),
