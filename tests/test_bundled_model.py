@@ -120,4 +120,4 @@ def test_the_model_was_made_by_the_committed_recipe(counter: Counter) -> None:
     if counter.spec.name == "starter":
         pytest.skip("the starter was made before recipes left their hash")
     assert counter.spec.trained_on_synthesis
-    assert counter.spec.recipe_sha256 == recipe_sha256(RECIPE)
+    assert counter.spec.recipe_sha256 == recipe_sha256([RECIPE])

@@ -333,5 +333,6 @@ def test_a_recipe_is_known_by_what_it_says_and_not_by_how_it_is_written(tmp_path
     }
     for name, text in texts.items():
         (tmp_path / name).write_bytes(text)
-    a, b, c = (recipe_sha256(tmp_path / name) for name in texts)
+    a, b, c = (recipe_sha256([tmp_path / name]) for name in texts)
     assert a == b != c
+    assert recipe_sha256([]) == ""

@@ -323,6 +323,11 @@ def test_a_spec_survives_json() -> None:
     assert ModelSpec.from_json(spec.to_json()) == spec
 
 
+def test_a_spec_knows_its_recipe_where_the_training_left_it() -> None:
+    assert tiny_spec(training={"recipe": {"files": ["a.yaml"], "sha256": "ab"}}).recipe_sha256 == "ab"
+    assert tiny_spec().recipe_sha256 == tiny_spec(training={"recipe": {}}).recipe_sha256 == ""
+
+
 def test_threads_below_one_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0 threads"):
         Counter(build_tiny_model(tmp_path / "m.onnx"), threads=0)

@@ -35,12 +35,12 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def recipe_sha256(path: Path) -> str:
-    """Hash of what a recipe (YAML) says: its comments, the order of its keys and its line ends do not count."""
+def recipe_sha256(files: Sequence[Path]) -> str:
+    """Hash of what recipes (YAML) say, comments, order of keys and line ends aside; "" of none."""
     import yaml
 
-    said = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    said = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest() if said else ""
 
 
 def today() -> str:

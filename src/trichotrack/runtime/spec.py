@@ -78,7 +78,7 @@ class ModelSpec:
     `scalp` is the probability that a cell shows scalp that can be judged, `features` what the heads are computed from.
     trained_on_synthesis: on drawn scalps alone, and so was whatever it started from (but for general pictures).
     tolerance_mm, ignored: what it was trained to be judged by: how near a mark must be, and signs on which a mark is
-    neither right nor wrong. recipe_sha256: of the recipe (see evaluate.provenance), "" where unknown.
+    neither right nor wrong. training: how it was made, for people to look up.
     training_um_per_px: range of the scales of the captures it was trained for. measures: which of MEASURES the shaft
     output was trained to tell. validated_on_people: name of the reviewed clinical data it was validated on, None when
     none: then no verdict may rest on unreviewed readings.
@@ -104,7 +104,6 @@ class ModelSpec:
     trained_on_synthesis: bool = False
     tolerance_mm: float | None = None
     ignored: tuple[str, ...] = ()
-    recipe_sha256: str = ""
     data_sha256: str = ""
     code_version: str = ""
     licence: str = ""
@@ -131,6 +130,12 @@ class ModelSpec:
             return ""
         trained_on = "synthetic scalps alone" if self.trained_on_synthesis else self.trained_on
         return f"Model {self.name}: trained on {trained_on}; not validated on patients."
+
+    @property
+    def recipe_sha256(self) -> str:
+        """Of the recipe it was trained by (see evaluate.provenance); "" where unknown."""
+        recipe = self.training.get("recipe")
+        return str(recipe.get("sha256", "")) if isinstance(recipe, dict) else ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
