@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.points import DEFAULT_THRESHOLD
-from trichotrack.model.export import OUTPUTS, Exported, spec_of
+from trichotrack.model.export import Exported, spec_of
 from trichotrack.model.metrics import LOWEST_SCORE
 from trichotrack.model.network import halo_px
 from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE
 from trichotrack.model.task import SignTask, load_task
 from trichotrack.runtime.counter import Counter
-from trichotrack.runtime.model_file import ModelFile, open_model
+from trichotrack.runtime.model_file import DECODED, ModelFile, open_model
 from trichotrack.runtime.spec import ModelSpec, SignSpec
 from trichotrack.signs import DOTS
 
@@ -80,7 +80,7 @@ class TorchSession:
     def run(self, wanted: list[str], feeds: dict[str, NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         with torch.no_grad():
             outputs = self.graph(torch.from_numpy(feeds["image"]))
-        by_name = dict(zip(OUTPUTS, outputs, strict=True))
+        by_name = dict(zip(self.graph.outputs, outputs, strict=True))
         return [by_name[name].float().numpy() for name in wanted]
 
 
@@ -96,7 +96,7 @@ def _of_checkpoint(path: Path, threads: int | None) -> ModelFile:
     # A checkpoint between two validations is measured at the thresholds of the last one.
     spec = spec_of(task, {**kept, "validated_epoch": kept["epoch"]}, name=path.stem, licence="", notes="")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ModelFile(str(path), sha256, spec, {}, TorchSession(Exported(task).eval()))
+    return ModelFile(str(path), sha256, spec, {}, TorchSession(Exported(task, spec.outputs).eval()))
 
 
 def counter_of(task: SignTask, name: str) -> OpenCounter:
@@ -111,9 +111,9 @@ def counter_of(task: SignTask, name: str) -> OpenCounter:
         halo_px=halo_px(task.network),
         pad_value=PAD_VALUE,
         min_distance_um=plan.min_distance_um,
-        outputs=OUTPUTS,
+        outputs=DECODED[:3],  # no label taught it what is scalp
         trained_on="",
         validated_on="",
     )
-    session = Remembering(TorchSession(Exported(task).eval()))
+    session = Remembering(TorchSession(Exported(task, spec.outputs).eval()))
     return OpenCounter(ModelFile(name, "", spec, {}, session))
