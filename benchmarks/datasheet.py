@@ -40,8 +40,7 @@ be given away.
 
 **`labelled/`**: {labelled_captures} captures of {labelled_people} synthetic people, {labelled_size}, as
 `captures.csv`, `labels.csv`, `objects.csv` and `signs.yaml` ([formats](../docs/formats.md#labelled-data)).
-Every sign that is drawn is labelled exhaustively in every capture{masks}. Split by person:
-{people_by_split}.
+Every sign that is drawn is labelled exhaustively in every capture{masks}. Split by person: {people_by_split}.
 
 {labelled_counts}
 
@@ -97,7 +96,8 @@ with other methods, or any statement on patients.
 
 ## Licence and upkeep
 
-Apache-2.0, as the code. It is made anew when the renderer changes: the version of the code is that of its data."""
+Apache-2.0, as the code. It is made anew when the renderer changes: the version of the code is that of its data.
+"""
 
 
 CORRESPONDENCE = (

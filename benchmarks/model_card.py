@@ -130,7 +130,8 @@ uv run export.py runs/demo/version_0/checkpoints/best.ckpt my-model.onnx
 uv run trichotrack evaluate my-model.onnx my-labels --split test --out evaluation
 ```
 
-Validate on people before anything rests on it, and say on whom."""
+Validate on people before anything rests on it, and say on whom.
+"""
 
 
 def page() -> str:

@@ -110,7 +110,8 @@ read off `hair-follicles-70x` (clipped scalps at 70×, which show no sign of alo
 unverified*, that the sources of `src/trichotrack/signs.py` say it and nobody checked. **No density of a sign
 here is a statement about patients.**
 
-{tables}"""
+{tables}
+"""
 
 
 VISITS = """\
@@ -121,15 +122,17 @@ time: shifted (SD {shift_um:g} µm), turned (SD {turn_deg:g}°), the skin stretc
 response curve, by default ({course}), is assumed.
 
 Every structure has an `id` for as long as it is the same structure, and the number of its `follicle`, which
-never changes: a black dot that became an upright hair is another structure of the same follicle.
-`trichotrack synth patient` writes both for every capture, as `correspondence.csv`: the truth for matching hairs
-between captures."""
+never changes: hair that grows from vellus to terminal keeps its id; what grows where a black dot, a broken or a
+tapering hair was is another structure of the same follicle. `trichotrack synth patient` writes both for every
+capture, as `correspondence.csv`: the truth for matching hairs between captures.
+"""
 
 SPEED = """\
 
 
 `{command}` ({date}; {processor}, one core, Python {python}. Beside it, in turn with it, Pillow decodes a JPEG
-of the same captures: what a training that reads files would have to do.)"""
+of the same captures: what a training that reads files would have to do.)
+"""
 
 
 def docstrings() -> dict[str, dict[str, str]]:
@@ -198,7 +201,7 @@ def visits() -> str:
     course = {one.name: one.default for one in fields(patients.Course) if isinstance(one.default, int | float)}
     low, high = pose["stretch"]
     told = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in course.items())
-    return VISITS.format(**pose, low=low, high=high, course=told)
+    return VISITS.format(**pose, low=low, high=high, course=told).strip()
 
 
 def speed() -> str:
@@ -208,7 +211,7 @@ def speed() -> str:
     (record,) = records
     rows = [_speed_row(case) for case in record["cases"]]
     header = ["capture", "rendered a second and core", "JPEG decoded a second", "ratio"]
-    return table(header, rows) + SPEED.format(**{**record, **record["machine"]})
+    return table(header, rows) + SPEED.format(**{**record, **record["machine"]}).rstrip()
 
 
 def _speed_row(case: dict[str, Any]) -> list[str]:

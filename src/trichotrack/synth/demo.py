@@ -28,8 +28,8 @@ VISITS = tuple(FIRST_VISIT + dt.timedelta(weeks=weeks) for weeks in (0, 8, 16, 2
 
 LABELLED_PRIORS = Priors(
     scalp=ScalpPriors(
-        sign_mix=(1.2, 1.2, 1.2, 1.1, 0.6, 0.6, 0.4, 0.8, 0.8), patch_share=(0.3, 2.0), rare_absent=0.3,
-        shaved_chance=0.0, tattooed_chance=0.0,
+        units_per_cm2=(90, 130), sign_mix=(1.6, 1.4, 1.4, 1.3, 0.6, 0.4, 0.3, 0.6, 0.6), sign_absent=0.2,
+        rare_absent=0.3, patch_share=(0.6, 2.0), shaved_chance=0.0, tattooed_chance=0.0,
     )
 )  # fmt: skip
 """Mostly inside patches, so that sixty captures hold enough of every sign to learn from."""
