@@ -94,7 +94,9 @@ def _of_checkpoint(path: Path, threads: int | None) -> ModelFile:
     torch.set_num_threads(threads or torch.get_num_threads())
     task, kept = load_task(path)
     # A checkpoint between two validations is measured at the thresholds of the last one.
-    spec = spec_of(task, {**kept, "validated_epoch": kept["epoch"]}, name=path.stem, licence="", notes="")
+    manifest = {"teaches_scalp": False, **kept["manifest"]}
+    kept = {**kept, "validated_epoch": kept["epoch"], "manifest": manifest}
+    spec = spec_of(task, kept, name=path.stem, licence="", notes="")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return ModelFile(str(path), sha256, spec, {}, TorchSession(Exported(task, spec.outputs).eval()))
 
