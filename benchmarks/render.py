@@ -81,6 +81,27 @@ def _speed(record: dict[str, Any]) -> str:
     return paragraph(lines) + table(["capture", "threads", "captures/s", "bare session/s", "ratio"], rows)
 
 
+def _backbones(record: dict[str, Any]) -> str:
+    rows = [
+        [
+            f"`{row['backbone']}`",
+            f"{row['ms']:.0f}",
+            f"{row['weights_millions']:.2f}",
+            f"{row['file_mb']:.1f}",
+            "; ".join(f"{figure(cell['f1'], '.3f')} from {cell['start']}" for cell in row["quality"]) or "not measured",
+        ]
+        for row in record["backbones"]
+    ]
+    height, width = record["field_px"]
+    described = (
+        f"The exported graph on one 70× field at the canonical scale ({width}×{height} px), {record['threads']} "
+        f"threads, the backbones in turn, median of {record['rounds']} rounds; beside it any-hair F1 on real captures (below, "
+        "all people, the same steps)."
+    )
+    lines = [f"### {record['name']}\n", described]
+    return paragraph(lines) + table(["backbone", "ms", "million weights", "file, MB", "real root F1"], rows)
+
+
 def _synth_speed(record: dict[str, Any]) -> str:
     rows = [
         [
@@ -116,6 +137,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "held-out": ("Nuisances never trained on", render_exams.held_out),
     "exam-difficulty": ("Is drawn scalp easier than real?", render_exams.exam_difficulty),
     "zero-shot": ("Real captures without training on them", render_exams.zero_shot),
+    "backbones": ("Which backbone", _backbones),
     "fine-tuning": ("Fine-tuning on few people", render_exams.fine_tuning),
     "speed": ("Speed", _speed),
     "synth-speed": ("Speed of drawing", _synth_speed),

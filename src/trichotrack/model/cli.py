@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from lightning import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from trichotrack.evaluate.provenance import recipe_sha256
 
 # Named in configs as data.class_path; jsonargparse finds subclasses only of imported modules.
 from trichotrack.model.data import SignData, SyntheticData
@@ -75,12 +73,6 @@ class TrainingCLI(LightningCLI):
             table = CSVLogger(root, name="")
             kwargs["logger"] = [table, TensorBoardLogger(root, name="", version=table.version)]
         return super().instantiate_trainer(**kwargs)
-
-
-def recipe_sha256(files: Sequence[Path]) -> str:
-    """Hash of what recipes say, comments aside; "" of none."""
-    said = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest() if said else ""
 
 
 def main(args: list[str] | None = None) -> TrainingCLI:

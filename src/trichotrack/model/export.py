@@ -49,6 +49,9 @@ EXPORT_SEED = 2**31 - 2
 
 DEFAULT_UM_PER_PX = 6.0
 
+HARMLESS_STARTS = ("random weights", "ImageNet weights", "bundled.safetensors")
+"""What a training on drawn scalps may start from and still be one on drawn scalps alone (as load_start tells it)."""
+
 
 class Exported(nn.Module):
     """What travels: normalisation, network, sigmoid and peak mask, from uint8 (1, H, W, 3) to the named outputs."""
@@ -81,7 +84,7 @@ def export(checkpoint: Path, out: Path, *, name: str = "", licence: str = "", no
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         unfinished = Path(folder) / out.name
         graph = Exported(task, spec.outputs).eval()
-        _write_graph(graph, unfinished)
+        write_graph(graph, unfinished)
         check_parity(graph, unfinished, spec)
         _add_metadata(unfinished, spec, graph)
         result = run_selftest(Counter(unfinished))
@@ -119,6 +122,7 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         validated_on=f"{data}: {captures} captures of {people} patients, kept out of training" if captures else "",
         vellus_cutoff_um=VELLUS_CUTOFF_UM,
         measures=tuple(manifest["measures"]),
+        trained_on_synthesis=not manifest["data_sha256"] and manifest["start"].startswith(HARMLESS_STARTS),
         tolerance_mm=plan.tolerance_mm,
         ignored=tuple(plan.ignore),
         training_um_per_px=(manifest["um_per_px"][0], manifest["um_per_px"][1]),
@@ -151,7 +155,8 @@ def _sign_spec(sign: dict[str, Any], validated: dict[str, Any] | None) -> SignSp
     )
 
 
-def _write_graph(graph: Exported, path: Path) -> None:
+def write_graph(graph: Exported, path: Path) -> None:
+    """The graph alone as ONNX, for images of any height and width that are multiples of the total stride."""
     rows = torch.export.Dim("rows", min=2, max=4096)
     columns = torch.export.Dim("columns", min=2, max=4096)
     image = torch.zeros(1, 10 * TOTAL_STRIDE, 12 * TOTAL_STRIDE, 3, dtype=torch.uint8)

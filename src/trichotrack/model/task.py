@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import LightningModule
+from numpy.typing import NDArray
 from torch import Tensor
 
-from trichotrack.detect.decode import decode
+from trichotrack.detect.decode import decode, valid_cells
 from trichotrack.detect.detections import Detections
 from trichotrack.model import losses
 from trichotrack.model.metrics import LOWEST_SCORE, PointFigures, Validated, mean_f1
@@ -96,12 +97,10 @@ class SignTask(LightningModule):
             width_um=empty,
             ignored=batch["ignored"][0].cpu().numpy().astype(np.float64),
         )
-        found = self.decoded(heads)[0]
-        height, width = batch["valid"].shape[-2:]
-        column, row = np.clip(found.xy.astype(np.int64), 0, (width - 1, height - 1)).T
+        # As in the runtime, nothing is found in padding or off the valid scalp.
+        valid = valid_cells(batch["valid"][0].cpu().numpy(), STRIDE)
         self.points.update(
-            # As in the runtime, what is found in padding or off the valid scalp is not counted.
-            found.take(batch["valid"][0].cpu().numpy()[row, column]),
+            self.decoded(heads, valid)[0],
             known,
             (batch["levels"][0] == EXHAUSTIVE).cpu().numpy(),
             capture=int(batch["capture"]),
@@ -135,8 +134,8 @@ class SignTask(LightningModule):
         checkpoint["validated_epoch"] = self.validated_epoch
         checkpoint["manifest"] = self.manifest
 
-    def decoded(self, heads: Mapping[str, Tensor]) -> list[Detections]:
-        """Structures of each image of a batch above LOWEST_SCORE, canonical px."""
+    def decoded(self, heads: Mapping[str, Tensor], valid: NDArray[np.bool_] | None = None) -> list[Detections]:
+        """Structures of each image of a batch above LOWEST_SCORE, canonical px. valid: (h, w), cells to look at."""
         peaks = peak_scores(heads["logits"]).float().cpu().numpy()
         offset = heads["offset"].float().cpu().numpy()
         shaft = heads["shaft"].float().cpu().numpy()
@@ -149,6 +148,7 @@ class SignTask(LightningModule):
                 thresholds=[LOWEST_SCORE] * len(self.signs),
                 groups=[sign.group for sign in self.signs],
                 min_distance_px=self.plan.min_distance_px,
+                valid=valid,
             )
             for i in range(len(peaks))
         ]
