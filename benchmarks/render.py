@@ -95,8 +95,8 @@ def _backbones(record: dict[str, Any]) -> str:
     height, width = record["field_px"]
     described = (
         f"The exported graph on one 70× field at the canonical scale ({width}×{height} px), {record['threads']} "
-        f"threads, the backbones in turn, median of {record['rounds']} rounds; beside it any-hair F1 on real captures (below, "
-        "all people, the same steps)."
+        f"threads, the backbones in turn, median of {record['rounds']} rounds; beside it any-hair F1 on real captures "
+        "(below, all people, the same steps)."
     )
     lines = [f"### {record['name']}\n", described]
     return paragraph(lines) + table(["backbone", "ms", "million weights", "file, MB", "real root F1"], rows)
