@@ -1,6 +1,6 @@
 """Synthetic captures a second on one core, beside decoding a JPEG of the same captures with Pillow.
 
-uv run benchmarks/synth_speed.py [--rounds 5] [--captures 24]
+uv run benchmarks/synth_speed.py [--rounds 5] [--captures 12]
 
 A training that draws its captures must not wait for them longer than one that reads files. Both are timed in turn in
 one process on one thread, so that whatever else the machine does weighs on both.
@@ -69,7 +69,7 @@ def measure(size_px: tuple[int, int], um_per_px: float, captures: int, rounds: i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--captures", type=int, default=24, help="of each size and round")
+    parser.add_argument("--captures", type=int, default=12, help="of each size and round")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     cv2.setNumThreads(0)
