@@ -80,6 +80,7 @@ class Progress(lightning.Callback):
 
 def train_cell(recipe: Recipe, labels: Path, people: int | None, *, workers: int = 1) -> SignTask:
     """The task after recipe.steps steps on so many training people of labels (None: all of them)."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     lightning.seed_everything(recipe.seed, verbose=False)
     task = SignTask(
         PLAN,
@@ -206,7 +207,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_float32_matmul_precision("high")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     backbones = dict(pair.split("=", 1) for pair in options.backbone)
     cells = [(start, None if n == "all" else int(n)) for n in options.people for start in options.start]
     missing = [cell for cell in cells if options.again or not cell_path(*cell, options.steps, options.out).exists()]
