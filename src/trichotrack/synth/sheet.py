@@ -113,7 +113,9 @@ def _hair(index: int) -> Settings:
     return {"skin.hair_melanin": tuple(float(i == index) for i in range(count))}
 
 
-def _clipped(chance: float, length_um: float) -> Settings:
+def _clipped(chance: float, end: int) -> Settings:
+    """Outside a patch; clipped to the low (0) or the high end (1) of the lengths."""
+    length_um = _value(Priors(), "scalp.clipped_length_um")[end]
     return {**BESIDE, "scalp.clipped_chance": chance, "scalp.clipped_length_um": (length_um, length_um)}
 
 
@@ -129,7 +131,7 @@ KNOBS: tuple[Knob, ...] = (
     chosen("patch", none=BESIDE, half={"scalp.patch_share": (0.5, 0.5)}, all=INSIDE),
     chosen("curl", straight=BESIDE, curly={**BESIDE, "scalp.curly_chance": 1.0},
            curly_in_a_patch={**INSIDE, "scalp.curly_chance": 1.0}),
-    chosen("clipped", no=_clipped(0.0, 960), short=_clipped(1.0, 170), long=_clipped(1.0, 960)),
+    chosen("clipped", no=_clipped(0.0, 0), short=_clipped(1.0, 0), long=_clipped(1.0, 1)),
     ranged("scalp.lying_hairs_per_cm2", "lying hairs", " per cm²"),
     ranged("scalp.fragments_per_cm2", "fragments", " per cm²"),
     chosen("look-alikes", shaved={**BESIDE, "scalp.shaved_chance": 1.0}, tattooed={"scalp.tattooed_chance": 1.0},
