@@ -1,7 +1,6 @@
 """Root F1 on real captures by where a training starts and how many people it sees: a cell is one training.
 
 uv run benchmarks/fine_tuning.py [--start bundled imagenet scratch] [--people 10 30 100 all] [--steps 400]
-    [--backbone bundled=mobilenetv4_conv_small]
 
 Every cell takes the same steps, batches and crops of the same recipe; the people of a smaller cell are among those of a
 larger one. A cell whose record is in benchmarks/results/cells is not trained again, so that a stopped run goes on where
@@ -37,13 +36,16 @@ DATA = "hair-follicles-70x"
 STARTS = ("bundled", "imagenet", "scratch")
 PEOPLE: tuple[int | None, ...] = (10, 30, 100, None)
 STEPS = 400
-BACKBONE = "tf_efficientnet_lite0"
+BACKBONE = {"imagenet": "tf_efficientnet_lite0"}
+"""Of each start: the one whose ImageNet weights a package brings; else that of the bundled model."""
+
+BUNDLED_BACKBONE = "mobilenetv4_conv_small"
 
 CELLS = "cells"
 """Folder of the cells' own records, within that of the records that make the page."""
 
-START_OF = {"bundled": "starter"}
-"""What SignTask calls it."""
+START_AS = {"bundled": {HAIR: "terminal_hair"}}
+"""The bundled weights have no channel for any hair: it begins as that of terminal hair."""
 
 PLAN = Plan((HAIR,), (IGNORED,), um_per_px=6.0, sigma_um=30.0, min_distance_um=40.0, tolerance_mm=TOLERANCE_MM)
 
@@ -54,7 +56,7 @@ class Recipe:
 
     start: str
     steps: int = STEPS
-    backbone: str = BACKBONE
+    backbone: str = BUNDLED_BACKBONE
     learning_rate: float = 1.5e-3
     crop_px: int = 416
     batch_size: int = 8
@@ -85,7 +87,8 @@ def train_cell(recipe: Recipe, labels: Path, people: int | None, *, workers: int
     task = SignTask(
         PLAN,
         backbone=recipe.backbone,  # type: ignore[arg-type]
-        start=START_OF.get(recipe.start, recipe.start),
+        start=recipe.start,
+        start_as=START_AS.get(recipe.start),
         learning_rate=recipe.learning_rate,
     )
     data = SignData(
@@ -200,20 +203,18 @@ def main() -> None:
     parser.add_argument("--start", nargs="+", default=list(STARTS), help="of these, or a weights file")
     parser.add_argument("--people", nargs="+", default=[str(p or "all") for p in PEOPLE], help="numbers, or `all`")
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--backbone", nargs="*", default=[], help=f"START=NAME; by default {BACKBONE}")
     parser.add_argument("--labels", type=Path, default=LABELS)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--again", action="store_true", help="train cells that have a record too")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_float32_matmul_precision("high")
-    backbones = dict(pair.split("=", 1) for pair in options.backbone)
     cells = [(start, None if n == "all" else int(n)) for n in options.people for start in options.start]
     missing = [cell for cell in cells if options.again or not cell_path(*cell, options.steps, options.out).exists()]
     for done, (start, people) in enumerate(missing):
         name = cell_name(start, people, options.steps)
         print(f"{name}: cell {done + 1} of {len(missing)}", flush=True)
-        recipe = Recipe(start, steps=options.steps, backbone=backbones.get(start, BACKBONE))
+        recipe = Recipe(start, steps=options.steps, backbone=BACKBONE.get(start, BUNDLED_BACKBONE))
         told = write_cell(run_cell(recipe, options.labels, people, workers=options.workers), options.out)
         left = told["minutes"] * (len(missing) - done - 1)
         print(f"{name}: F1 {said(told['figures']['kept_apart']['f1'])}; about {left:.0f} min left", flush=True)

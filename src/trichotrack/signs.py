@@ -127,7 +127,10 @@ DOTS = frozenset({"black_dot", "yellow_dot"})
 
 REFUSED_BY_PREPARATION: dict[str, tuple[frozenset[str], str]] = {
     "none": (frozenset(), ""),
-    "clipped": (frozenset({"broken_hair"}), "the scalp is clipped, and a clipped stub looks like a broken hair"),
+    "clipped": (
+        frozenset({"broken_hair", "upright_regrowing_hair", "pigtail_hair"}),
+        "the scalp is clipped, and a {sign} is told by the free end that was cut off",
+    ),
     "shaved": (frozenset({"black_dot", "broken_hair"}), "the scalp is shaved, and a shaved stub looks like a {sign}"),
     "dye": (frozenset({"black_dot"}), "the scalp is dyed, and a stained opening looks like a black dot"),
     "fibres": (frozenset({"black_dot"}), "hair fibres were applied, and they look like black dots"),

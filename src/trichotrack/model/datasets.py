@@ -274,17 +274,17 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
 
     def __getitem__(self, index: int) -> Mapping[str, Tensor]:
         sample = self.sample(index)
-        known = sample.structures
+        known, valid = sample.structures, sample.valid & (sample.scalp != NOT_SCALP)
         return {
             **tensors_of(sample, self.plan),
             "xy": torch.from_numpy(known.xy.astype(np.float32)),
             "channel": torch.from_numpy(known.channel),
             "ignored": torch.from_numpy(known.ignored.astype(np.float32)),
             "levels": torch.from_numpy(sample.levels),
-            "valid": torch.from_numpy(sample.valid),
+            "valid": torch.from_numpy(valid),
             "capture": torch.tensor(index),
             "patient": torch.tensor(self.patients[index]),
-            "area_cm2": torch.tensor(float(sample.valid.sum()) * (self.plan.um_per_px / 1e4) ** 2),
+            "area_cm2": torch.tensor(float(valid.sum()) * (self.plan.um_per_px / 1e4) ** 2),
         }
 
 

@@ -26,7 +26,8 @@ START_PROBABILITY = 0.01
 """What every cell says before training: focal loss needs rare positives to start rare (Lin 2017)."""
 
 CONTEXT_REACH = (1, 2, 4, 8)
-"""Dilations on the coarsest grid. A stub of 3 mm is told from a terminal hair by its far end: 500 px away."""
+"""Dilations on the coarsest grid, by which a cell sees 400 px around: a stub is told from a terminal hair by its far end,
+up to 2.4 mm away."""
 
 SHAFT_SCALE_UM = 100.0
 """Lengths and widths are predicted as log(µm / 100): near 0 for hair."""
@@ -40,7 +41,7 @@ class SignNetwork(nn.Module):
     `features` (B, width, h, w), what the heads read.
     """
 
-    def __init__(self, signs: int, backbone: Backbone = "mobilenetv4_conv_small", width: int = 96) -> None:
+    def __init__(self, signs: int, backbone: Backbone = "tf_efficientnet_lite0", width: int = 96) -> None:
         super().__init__()
         self.backbone = timm.create_model(backbone, features_only=True, pretrained=False, out_indices=(1, 2, 3))
         if self.backbone.feature_info.reduction() != [STRIDE, 2 * STRIDE, TOTAL_STRIDE]:
@@ -71,6 +72,10 @@ class SignNetwork(nn.Module):
             "scalp": self.scalp(features).float(),
             "features": features.float(),
         }
+
+    def first_stages(self, count: int) -> list[nn.Module]:
+        """The backbone's stem and its first count stages; nothing for 0."""
+        return [self.backbone.conv_stem, self.backbone.bn1, *self.backbone.blocks[:count]] if count else []
 
     def features(self, image: Tensor) -> Tensor:
         """What the heads read: (B, width, H / 4, W / 4)."""
