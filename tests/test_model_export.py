@@ -10,6 +10,7 @@ import torch
 from trichotrack.model import export as exporting
 from trichotrack.model.plan import Plan
 from trichotrack.model.task import SignTask
+from trichotrack.model.weights import BUNDLED_TOLD, IMAGENET_TOLD, SCRATCH_TOLD
 from trichotrack.problems import InputError
 from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.selftest import compare_detections, run_selftest
@@ -26,6 +27,7 @@ def checkpoint(tmp_path_factory):
     task.manifest = {
         "data": "random weights", "train_captures": 0, "start": "scratch", "um_per_px": [3.0, 8.0], "measures": ["tip"],
         "data_sha256": "0" * 64, "commit": "", "teaches_scalp": True,
+        "resumed_from": None,
     }  # fmt: skip
     kept = {"state_dict": task.state_dict(), "hyper_parameters": dict(task.hparams), "epoch": 0}
     task.validated_epoch = 0
@@ -60,6 +62,21 @@ def test_a_model_whose_labels_taught_no_scalp_does_not_tell_it(checkpoint):
         kept["manifest"]["teaches_scalp"] = taught
         spec = exporting.spec_of(task, kept, name="m", licence="", notes="")
         assert ("scalp" in spec.outputs) is taught
+
+
+def test_only_drawn_captures_from_a_start_that_saw_nobody_make_a_model_of_synthesis_alone(checkpoint):
+    task, kept = exporting.load_task(checkpoint)
+    for data_sha256, start, resumed, expected in (
+        ("", SCRATCH_TOLD, None, True),
+        ("", f"{IMAGENET_TOLD} of a backbone", None, True),
+        ("", BUNDLED_TOLD, None, True),
+        ("0" * 64, SCRATCH_TOLD, None, False),
+        ("", "bundled.safetensors", None, False),  # a file of that name may hold anything
+        ("", SCRATCH_TOLD, "other.ckpt", False),
+    ):
+        kept["manifest"].update(data_sha256=data_sha256, start=start, resumed_from=resumed)
+        spec = exporting.spec_of(task, kept, name="m", licence="", notes="")
+        assert spec.trained_on_synthesis is expected, (data_sha256, start, resumed)
 
 
 def test_the_file_carries_spec_selftest_and_nothing_of_this_machine(model):

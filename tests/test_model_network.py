@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from trichotrack.detect.decode import local_maxima
 from trichotrack.model.network import SignNetwork, halo_px, normalise
-from trichotrack.model.plan import STRIDE, TOTAL_STRIDE
-from trichotrack.model.task import peak_scores
+from trichotrack.model.plan import STRIDE, TOTAL_STRIDE, Plan
+from trichotrack.model.task import SignTask, peak_scores
 from trichotrack.model.weights import load_start, save_weights
 from trichotrack.problems import InputError
 
@@ -86,3 +86,28 @@ def test_weights_of_another_network_are_refused(tmp_path):
             load_start(network(), str(tmp_path / name), "mobilenetv4_conv_small", signs)
     with pytest.raises(InputError, match="ends in"):
         save_weights(network(), signs, tmp_path / "w.pt")
+
+
+def test_a_new_sign_begins_as_the_one_named_for_it(tmp_path):
+    old, new = network(signs=2), network(signs=2, seed=1)
+    save_weights(old, ["terminal_hair", "black_dot"], tmp_path / "old.safetensors")
+    start_as = {"hair": "terminal_hair", "black_dot": "terminal_hair"}
+    told = load_start(new, str(tmp_path / "old.safetensors"), "mobilenetv4_conv_small", ["black_dot", "hair"], start_as)
+    assert told == "old.safetensors"
+    # What the file knows keeps its own channel.
+    assert torch.allclose(new.logits.weight, old.logits.weight[[1, 0]], atol=1e-2)
+    with pytest.raises(InputError, match=r"start_as names yellow_dot; .* knows terminal_hair, black_dot"):
+        load_start(new, str(tmp_path / "old.safetensors"), "mobilenetv4_conv_small", ["hair"], {"hair": "yellow_dot"})
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_frozen_stages_stay_as_they_start(backbone):
+    task = SignTask(Plan(("black_dot",)), backbone=backbone, width=16, start="scratch", frozen=2).train()
+    before = {name: value.clone() for name, value in task.network.state_dict().items()}
+    optimizer = torch.optim.AdamW([p for p in task.parameters() if p.requires_grad], lr=0.1)
+    task.network(torch.randn(2, 3, 64, 64))["logits"].sum().backward()
+    optimizer.step()
+    changed = {name for name, value in task.network.state_dict().items() if not torch.equal(value, before[name])}
+    frozen = ("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0.", "backbone.blocks.1.")
+    assert not {name for name in changed if name.startswith(frozen)}
+    assert {name.split(".")[0] for name in changed} >= {"backbone", "context", "pyramid", "tower", "logits"}

@@ -7,8 +7,19 @@ import pytest
 import torch
 
 from trichotrack.model import losses
+from trichotrack.model.drawn import DrawnCapture
 from trichotrack.model.plan import Plan
-from trichotrack.model.sample import EXHAUSTIVE, PARTIAL, UNKNOWN, Sample, Structures, tensors_of
+from trichotrack.model.sample import (
+    EXHAUSTIVE,
+    NOT_SCALP,
+    PARTIAL,
+    SCALP,
+    UNKNOWN,
+    Sample,
+    Structures,
+    tensors_of,
+)
+from trichotrack.synth.priors import Priors, ScalpPriors
 
 SIGNS = ("black_dot", "broken_hair")
 
@@ -98,3 +109,28 @@ def test_shafts_are_learnt_only_where_known():
     losses.at_roots(predicted, tensors["shaft"][None], tensors["root"][None]).backward()
     assert torch.isfinite(predicted.grad).all()
     assert set(torch.nonzero(predicted.grad[0])[:, 0].tolist()) == {1, 2, 3}
+
+
+def test_scalp_is_taught_where_it_is_known_and_nowhere_else():
+    shown = np.full((64, 64), UNKNOWN, np.uint8)
+    shown[:, :16], shown[:, 16:32] = SCALP, NOT_SCALP
+    target = tensors_of(replace(sample([EXHAUSTIVE] * 2), scalp=shown), Plan(signs=SIGNS))["scalp"][None]
+    logits = torch.zeros(1, 1, 16, 16, requires_grad=True)
+    loss = losses.scalp(logits, target)
+    loss.backward()
+    assert loss.item() == pytest.approx(np.log(2), rel=1e-5)
+    # d/dx of the cross-entropy at 0 is p - y = ±0.5, over 128 known cells.
+    assert torch.allclose(logits.grad[0, 0, :, :4], torch.tensor(-0.5 / 128))
+    assert torch.allclose(logits.grad[0, 0, :, 4:8], torch.tensor(0.5 / 128))
+    assert not logits.grad[0, 0, :, 8:].any()
+
+
+def test_a_drawn_clipped_scalp_says_nothing_of_signs_told_by_their_free_end():
+    plan = Plan(("black_dot", "broken_hair", "terminal_hair", "pigtail_hair"), ("intermediate_hair",))
+    priors = Priors(scalp=ScalpPriors(clipped_chance=1.0))
+    clipped = DrawnCapture(plan, (6.0, 6.0), (900.0, 900.0), priors).sample(3, 0, 0)
+    assert clipped.levels.tolist() == [EXHAUSTIVE, UNKNOWN, EXHAUSTIVE, UNKNOWN]
+    whole = DrawnCapture(plan, (6.0, 6.0), (900.0, 900.0), Priors(scalp=ScalpPriors(clipped_chance=0.0))).sample(
+        3, 0, 0
+    )
+    assert whole.levels.tolist() == [EXHAUSTIVE] * 4

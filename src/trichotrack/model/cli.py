@@ -57,13 +57,14 @@ class TrainingCLI(LightningCLI):
     def before_fit(self) -> None:
         """The model remembers by which recipe it was made: its hash, and what was given beside it."""
         files = [Path(str(file)) for file in self.config_init[self.subcommand].get("config") or []]
-        names = {str(file) for file in files}
+        options = (
+            [word.split("=")[0] for word in self.given if word.startswith("--")] if isinstance(self.given, list) else []
+        )
         self.model.recipe = {
             "files": [file.name for file in files],
             "sha256": recipe_sha256(files),
-            "options": [word for word in self.given[1:] if word != "--config" and word.split("=")[-1] not in names]
-            if isinstance(self.given, list)
-            else [],
+            # Names alone: a value may be a path, which is nobody's business.
+            "options": [option for option in options if option != "--config"],
         }
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

@@ -23,6 +23,7 @@ from trichotrack.evaluate.points import DEFAULT_THRESHOLD
 from trichotrack.model.network import SHAFT_SCALE_UM, halo_px, normalise
 from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE
 from trichotrack.model.task import SignTask, load_task, peak_scores
+from trichotrack.model.weights import BUNDLED_TOLD, IMAGENET_TOLD, SCRATCH_TOLD
 from trichotrack.problems import InputError
 from trichotrack.runtime.counter import MIN_SCALP_P, Counter
 from trichotrack.runtime.model_file import SELFTEST_KEY
@@ -48,9 +49,6 @@ EXPORT_SEED = 2**31 - 2
 """Of the scalps that an export is checked on; no training draws them."""
 
 DEFAULT_UM_PER_PX = 6.0
-
-HARMLESS_STARTS = ("random weights", "ImageNet weights", "bundled.safetensors")
-"""What a training on drawn scalps may start from and still be one on drawn scalps alone (as load_start tells it)."""
 
 
 class Exported(nn.Module):
@@ -103,7 +101,6 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
             f"{kept['validated_epoch'] + 1}: its thresholds are not its own. Export best.ckpt."
         )
     signs = tuple(_sign_spec(sign, kept["validated"].get(sign["name"])) for sign in kept["signs"])
-    data = manifest["data"]
     measured = [sign["figures"] for sign in kept["validated"].values()]
     people = max((figures["patients"] for figures in measured), default=0)
     captures = max((figures["captures"] for figures in measured), default=0)
@@ -118,11 +115,11 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         min_distance_um=plan.min_distance_um,
         # Taught by no label, the scalp head would say anything.
         outputs=tuple(name for name in OUTPUTS if name != "scalp" or manifest["teaches_scalp"]),
-        trained_on=f"{data}: {manifest['train_captures']} captures; started from {manifest['start']}",
-        validated_on=f"{data}: {captures} captures of {people} patients, kept out of training" if captures else "",
+        trained_on=f"{_taught(kept)}; started from {manifest['start']}",
+        validated_on=_validated_on(manifest, captures, people),
         vellus_cutoff_um=VELLUS_CUTOFF_UM,
         measures=tuple(manifest["measures"]),
-        trained_on_synthesis=not manifest["data_sha256"] and manifest["start"].startswith(HARMLESS_STARTS),
+        trained_on_synthesis=_synthesis_alone(manifest),
         tolerance_mm=plan.tolerance_mm,
         ignored=tuple(plan.ignore),
         training_um_per_px=(manifest["um_per_px"][0], manifest["um_per_px"][1]),
@@ -137,6 +134,31 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
             "validated": kept["validated"],
         },
     )
+
+
+def _synthesis_alone(manifest: dict[str, Any]) -> bool:
+    unseen = manifest["start"].startswith((SCRATCH_TOLD, IMAGENET_TOLD, BUNDLED_TOLD))
+    return _drawn(manifest) and unseen and not manifest["resumed_from"]
+
+
+def _drawn(manifest: dict[str, Any]) -> bool:
+    """Whether the data have no tables that could be hashed: they were drawn."""
+    return not manifest["data_sha256"]
+
+
+def _taught(kept: dict[str, Any]) -> str:
+    manifest, epochs = kept["manifest"], kept["epoch"] + 1
+    if _drawn(manifest):
+        return f"{manifest['data']}: {manifest['train_captures'] * epochs} captures, each drawn once"
+    return f"{manifest['data']}: {manifest['train_captures']} captures, {epochs} epochs"
+
+
+def _validated_on(manifest: dict[str, Any], captures: int, people: int) -> str:
+    if not captures:
+        return ""
+    if _drawn(manifest):
+        return f"{manifest['data']}: {captures} captures of another seed"
+    return f"{manifest['data']}: {captures} captures of {people} patients, kept out of training"
 
 
 def _sign_spec(sign: dict[str, Any], validated: dict[str, Any] | None) -> SignSpec:

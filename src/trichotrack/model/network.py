@@ -26,8 +26,8 @@ START_PROBABILITY = 0.01
 """What every cell says before training: focal loss needs rare positives to start rare (Lin 2017)."""
 
 CONTEXT_REACH = (1, 2, 4, 8)
-"""Dilations on the coarsest grid, by which a cell sees 400 px around: a stub is told from a terminal hair by its far end,
-up to 2.4 mm away."""
+"""Dilations on the coarsest grid, by which a cell sees 400 px around: a stub is told from a terminal hair by its far
+end, up to 2.4 mm away."""
 
 SHAFT_SCALE_UM = 100.0
 """Lengths and widths are predicted as log(µm / 100): near 0 for hair."""

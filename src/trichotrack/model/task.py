@@ -33,8 +33,8 @@ class SignTask(LightningModule):
     start: `imagenet`, `bundled` (weights taught on synthetic scalps), a .safetensors or .ckpt file, or `scratch`.
     start_as: for a sign that the weights do not know, a sign they know, as whose channel it begins. learning_rate:
     peak, for the pyramid and heads; the backbone learns at backbone_rate times that. The rate rises over the first
-    warmup share of all steps, then falls to 1 % along a cosine. frozen: the stem and so many stages of the backbone stay
-    as they start, which halves a step on a CPU. bf16 arithmetic is Lightning's `precision: bf16-mixed`.
+    warmup share of all steps, then falls to 1 % along a cosine. frozen: the stem and so many stages of the backbone
+    stay as they start, which saves a fifth of a step on a CPU. bf16 arithmetic is Lightning's `precision: bf16-mixed`.
     """
 
     def __init__(

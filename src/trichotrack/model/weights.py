@@ -17,6 +17,9 @@ from trichotrack.problems import InputError
 BUNDLED = Path(__file__).parent / "bundled.safetensors"
 """Weights taught on synthetic scalps; made by configs/bundled.yaml."""
 
+SCRATCH_TOLD, IMAGENET_TOLD, BUNDLED_TOLD = "random weights", "ImageNet weights", "the bundled weights"
+"""How load_start tells the starts that saw no person's capture."""
+
 CHANNELS = ("logits.weight", "logits.bias")
 """Tensors with a row for each sign."""
 
@@ -30,18 +33,19 @@ def load_start(
     that the file does not know starts as the one that start_as names for it, else untrained.
     """
     if start == "scratch":
-        return "random weights"
+        return SCRATCH_TOLD
     if start == "imagenet":
         _imagenet(network, backbone)
-        return f"ImageNet weights of {backbone}"
+        return f"{IMAGENET_TOLD} of {backbone}"
     path = BUNDLED if start == "bundled" else Path(start)
     weights, known = _read(path)
-    model = {sign: (start_as or {}).get(sign, sign) for sign in signs}
+    model = {sign: sign if sign in known else (start_as or {}).get(sign, sign) for sign in signs}
     if absent := sorted(set((start_as or {}).values()) - set(known)):
         raise InputError(f"start_as names {', '.join(absent)}; {path.name} knows {', '.join(known)}.")
     take_fitting(network, weights, {sign: known.index(model[sign]) for sign in signs if model[sign] in known}, signs)
     fresh = [sign for sign in signs if model[sign] not in known]
-    return path.name + (f", with new channels for {', '.join(fresh)}" if fresh else "")
+    told = BUNDLED_TOLD if path == BUNDLED else path.name
+    return told + (f", with new channels for {', '.join(fresh)}" if fresh else "")
 
 
 def take_fitting(
