@@ -15,7 +15,7 @@ from PIL import Image
 
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import CaptureRow, LabelSet
-from trichotrack.synth.demo import SALT, SALT_WEIGHTS
+from trichotrack.synth.demo import DEMO_SEED, SALT, SALT_WEIGHTS
 from trichotrack.synth.write import JPEG_QUALITY, NOTICE
 
 DEMO = ROOT / "data" / "demo"
@@ -66,7 +66,10 @@ True counts, first shot of every field, both sites ({visit_area:.2f} cm² a visi
 By synthesis; nobody was asked, for there is nobody. One command gives the same files again (with the library
 versions of `requirements.lock`):
 
-    trichotrack synth demo --out data/demo --seed 0
+    trichotrack synth demo --out data/demo --seed {seed}
+
+Neither a training nor an exam draws from that seed (a training's is 0 unless a recipe says otherwise): no capture here
+is one that the bundled model was taught on.
 
 A scalp is drawn in µm and then photographed: [how, and every assumption](../docs/synthetic-scalp.md). What a
 label means:
@@ -118,6 +121,7 @@ def page() -> str:
     falls = next(weeks for weeks, regions in SALT if not sum(regions))
     text = PAGE.format(
         notice=NOTICE,
+        seed=DEMO_SEED,
         labelled_captures=len(labelled.captures),
         labelled_people=len(people),
         labelled_size=described(labelled),

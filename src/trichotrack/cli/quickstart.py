@@ -184,5 +184,5 @@ def _demo(out: Path) -> Path:
         return bundled
     from trichotrack.synth.demo import write_demo
 
-    write_demo(out / "demo", seed=0)
+    write_demo(out / "demo")
     return out / "demo"

@@ -18,6 +18,9 @@ synth_app = typer.Typer(
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; new or empty.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same pixels.")]
+DemoSeed = Annotated[
+    int | None, typer.Option("--seed", min=0, help="The same seed gives the same pixels; by default that of data/demo.")
+]
 
 
 @synth_app.command()
@@ -54,15 +57,15 @@ def patient(out: Out, seed: Seed = 0) -> None:
 
 
 @synth_app.command()
-def demo(out: Out, seed: Seed = 0) -> None:
+def demo(out: Out, seed: DemoSeed = None) -> None:
     """The demonstration data: a labelled set, and one patient over four visits.
 
-    Example: trichotrack synth demo --out data/demo --seed 0
+    Example: trichotrack synth demo --out data/demo --seed 11
     """
-    from trichotrack.synth.demo import captures_in_demo, write_demo
+    from trichotrack.synth.demo import DEMO_SEED, captures_in_demo, write_demo
 
     with progress(captures_in_demo(), "Rendering") as step:
-        made = write_demo(out, seed, on_capture=step)
+        made = write_demo(out, DEMO_SEED if seed is None else seed, on_capture=step)
     typer.echo(
         f"{len(made.labelled.captures)} labelled captures in {out / 'labelled'}, "
         f"{len(made.truth.captures)} captures of one patient over four visits in {out / 'patient'}; all synthetic"

@@ -37,7 +37,7 @@ class Camera:
     haze_colour: Floats
     roughness: float
     glint: float
-    glint_share: float
+    glint_threshold: float
     defocus_um: float
     depth_um: float
     tilt: Floats
@@ -67,13 +67,13 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
     low, high = priors.jpeg_quality
     return Camera(
         light=np.array([np.cos(angle), np.sin(angle)]),
-        shadow=float(rng.uniform(0.05, 0.45)),
-        through=float(rng.uniform(0.3, 1.2)),
+        shadow=within(rng, priors.shadow),
+        through=within(rng, priors.through),
         haze=within(rng, priors.haze) * shine,
         haze_colour=_haze_colour(rng),
-        roughness=log_within(rng, (0.1, 0.45)),
+        roughness=log_within(rng, priors.roughness),
         glint=within(rng, priors.glint) * shine,
-        glint_share=float(rng.uniform(0.6, 1.5)),
+        glint_threshold=within(rng, priors.glint_threshold),
         defocus_um=within(rng, priors.defocus_um),
         depth_um=within(rng, priors.depth_defocus_um),
         tilt=rng.uniform(-0.5, 0.5, 2),
@@ -82,12 +82,12 @@ def draw_camera(rng: np.random.Generator, priors: CameraPriors) -> Camera:
         cast=within(rng, priors.cast) * rng.uniform((-1, -1, -0.4), (1, 1, 1)),
         exposure=within(rng, priors.exposure),
         flare=within(rng, priors.flare),
-        contrast=float(rng.uniform(0.85, 1.15)),
+        contrast=within(rng, priors.contrast),
         slope=within(rng, priors.slope),
         vignette=within(rng, priors.vignette),
         vignette_centre=rng.uniform(0.35, 0.65, 2),
         noise=log_within(rng, priors.noise) if priors.noise[0] > 0 else within(rng, priors.noise),
-        sharpening=within(rng, priors.sharpening) * float(rng.random() < 0.35),
+        sharpening=within(rng, priors.sharpening) * float(rng.random() < priors.sharpening_chance),
         chromatic_px=within(rng, priors.chromatic_px),
         jpeg_quality=int(rng.integers(low, high + 1)) if rng.random() < priors.jpeg_chance else None,
         blobs=_draw_blobs(rng, priors),
@@ -105,8 +105,8 @@ def _haze_colour(rng: np.random.Generator) -> Floats:
 def _draw_blobs(rng: np.random.Generator, priors: CameraPriors) -> tuple[Blob, ...]:
     blobs = []
     counts = {
-        "bubble": int(rng.integers(0, priors.bubbles + 1)) * int(rng.random() < 0.22),
-        "glare": int(rng.integers(0, priors.glare_blobs + 1)) * int(rng.random() < 0.5),
+        "bubble": int(rng.integers(0, priors.bubbles + 1)) * int(rng.random() < priors.bubbles_chance),
+        "glare": int(rng.integers(0, priors.glare_blobs + 1)) * int(rng.random() < priors.glare_chance),
     }
     sizes = {"bubble": (50.0, 380.0), "glare": (30.0, 200.0)}
     for kind, count in counts.items():
@@ -146,7 +146,7 @@ def _with_sheen(image: Image, relief: Relief, view: View, camera: Camera, rng: n
     texture = relief.fine + np.float32(0.5) * slope
     rough = np.clip(np.float32(camera.roughness) * (texture + relief.broad - relief.furrows), -0.7, 0.7)
     sheen = haze * (1 + rough)
-    sheen += np.clip(texture + np.float32(0.3) * relief.broad - np.float32(camera.glint_share), 0, 1.5) * lit
+    sheen += np.clip(texture + np.float32(0.3) * relief.broad - np.float32(camera.glint_threshold), 0, 1.5) * lit
     # What mirrors fully is rare: coverage tends to 1 without reaching it.
     sheen = 1 - np.exp(-np.maximum(sheen, 0))
     image = image + enlarged(tint, 4, view)

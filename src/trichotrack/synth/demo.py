@@ -18,6 +18,9 @@ from trichotrack.synth.priors import Priors, ScalpPriors, SkinPriors
 from trichotrack.synth.render import MARGIN_UM, photograph
 from trichotrack.synth.write import NOTICE, Rows, Series, clinic_camera, label_set, rows_of, save_capture, write_series
 
+DEMO_SEED = 11
+"""Of data/demo. Not 0: that is the trainings' seed, and their captures would be drawn from the same numbers."""
+
 PATIENT = "P001"
 SITES = ("vertex", "occipital")
 FIELDS = 3
@@ -96,7 +99,7 @@ def patient_priors() -> Priors:
     )
 
 
-def write_demo(folder: Path, seed: int, on_capture: Callable[[], None] | None = None) -> Made:
+def write_demo(folder: Path, seed: int = DEMO_SEED, on_capture: Callable[[], None] | None = None) -> Made:
     """Writes folder/labelled and folder/patient. Raises InputError where either is there and not empty."""
     for part in (folder / "labelled", folder / "patient"):
         if part.exists() and any(part.iterdir()):
@@ -143,7 +146,7 @@ def write_patient(folder: Path, seed: int, on_capture: Callable[[], None] | None
     truth = label_set(folder, rows)
     write_labels(truth, folder)
     _write_table(folder / "correspondence.csv", CORRESPONDENCE_COLUMNS, same)
-    _write_record(folder, [row.capture.file for row in rows])
+    _write_record(folder, [row.capture.file for row in rows], seed)
     return truth
 
 
@@ -169,7 +172,7 @@ def _take(
     return rows_of(capture, row, prefix), links
 
 
-def _write_record(folder: Path, files: Sequence[str]) -> None:
+def _write_record(folder: Path, files: Sequence[str], seed: int) -> None:
     _write_table(folder / "patient.csv", PATIENT_COLUMNS, [(PATIENT, "yes", "totalis", "male", 2000, "2011")])
     _write_table(folder / "salt.csv", SALT_COLUMNS, [_salt_row(weeks, regions) for weeks, regions in SALT])
     switch, step = VISITS[2].isoformat(), (VISITS[2] + dt.timedelta(weeks=6)).isoformat()
@@ -182,7 +185,7 @@ def _write_record(folder: Path, files: Sequence[str]) -> None:
     ]
     _write_table(folder / "treatments.csv", TREATMENT_COLUMNS, treatments)
     _write_table(folder / "scale.csv", ("file", "um_per_px"), [(file, UM_PER_PX) for file in files])
-    text = f"{NOTICE}. Scale of every capture: {UM_PER_PX} µm per pixel. See ../../README.md.\n"
+    text = f"{NOTICE}. Seed {seed}. Scale of every capture: {UM_PER_PX} µm per pixel. See ../../README.md.\n"
     (folder / "README.txt").write_text(text, encoding="utf-8")
 
 

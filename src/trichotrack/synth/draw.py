@@ -98,6 +98,7 @@ def apart_dots(ground: Ground, signs: Sequence[str]) -> list[str]:
 
 
 def draw_person(rng: np.random.Generator, priors: Priors) -> Person:
+    """Someone whose skin and hair go together, clipped or not."""
     skin = draw_skin(rng, priors.skin)
     clipped = bool(rng.random() < priors.scalp.clipped_chance)
     return Person(skin, draw_hair_colour(rng, priors.skin, skin), clipped)
@@ -121,7 +122,8 @@ def draw_ground(rng: np.random.Generator, radius_um: float, priors: Priors, pers
         person=person,
         grower=grower,
         follicles=tuple(follicles),
-        yellow=within(rng, priors.skin.yellow_dot_chance) * float(rng.random() < (0.1 if person.clipped else 0.5)),
+        yellow=within(rng, priors.skin.yellow_dot_chance)
+        * float(rng.random() < (priors.skin.clipped_yellow_present if person.clipped else priors.skin.yellow_present)),
         marks=(
             *skin_marks(rng, priors.skin, person.skin, radius_um),
             *tattoo(rng, priors.scalp, person.skin, radius_um),
@@ -172,11 +174,12 @@ def grown(
 def unit_leans(ground: Ground) -> list[float]:
     """Angle by which the hair of each follicle leans towards the others of its unit: clipped hairs cling together."""
     leans = []
+    priors = ground.priors.scalp
     roots = np.array([follicle.root_um for follicle in ground.follicles]).reshape(-1, 2)
     units = np.array([follicle.unit for follicle in ground.follicles])
     for follicle in ground.follicles:
         rng = np.random.default_rng([ground.person.skin.seed, follicle.unit])
-        meets_um = within(rng, ground.priors.scalp.clings_um) * (1.0 if rng.random() < 0.7 else -1.5)
+        meets_um = within(rng, priors.clings_um) * (1.0 if rng.random() < priors.clings_chance else -1.5)
         centre = roots[units == follicle.unit].mean(axis=0)
         stream = ground.grower.stream(centre)
         aside = float((follicle.root_um - centre) @ np.array([-np.sin(stream), np.cos(stream)]))
@@ -233,18 +236,18 @@ def sign_chances(rng: np.random.Generator, priors: ScalpPriors, *, clipped: bool
     absent[GROWN.index(EMPTY)] = 0.0
     inside = inside * (rng.random(len(GROWN)) >= absent)
     inside[GROWN.index(EMPTY)] += 1e-3
-    outside = np.array([0.02, 0.02, 0.02, 0.09, 0.62, 0.10, 0.10, 0.02, 0.01]) * (mix > 0)
+    outside = np.array(priors.outside_mix) * (mix > 0)
     outside[GROWN.index(EMPTY)] += 1e-3
     return inside / inside.sum(), outside / outside.sum()
 
 
-def patch_side(rng: np.random.Generator, units: Floats, radius_um: float, share: float) -> NDArray[np.bool_]:
-    """Which units lie inside the patch: one side of a gently curved edge."""
+def patch_side(rng: np.random.Generator, roots: Floats, radius_um: float, share: float) -> NDArray[np.bool_]:
+    """Which of the roots (N, 2) µm lie inside the patch: one side of a gently curved edge."""
     angle = rng.uniform(0, 2 * np.pi)
-    along = units @ np.array([np.cos(angle), np.sin(angle)])
-    across = units @ np.array([-np.sin(angle), np.cos(angle)])
+    along = roots @ np.array([np.cos(angle), np.sin(angle)])
+    across = roots @ np.array([-np.sin(angle), np.cos(angle)])
     edge = (2 * share - 1) * 0.7 * radius_um + rng.uniform(-1, 1) * across**2 / (4 * radius_um)
-    return np.asarray(along + rng.normal(0, 0.06 * radius_um, len(units)) < edge)
+    return np.asarray(along + rng.normal(0, 0.06 * radius_um, len(roots)) < edge)
 
 
 def follicle_marks(
@@ -253,11 +256,11 @@ def follicle_marks(
     """The opening around a root, sometimes filled."""
     marks = []
     xy = (float(root[0]), float(root[1]))
-    if rng.random() < (2 * yellow if sign == EMPTY else yellow):
+    if rng.random() < (priors.yellow_if_empty * yellow if sign == EMPTY else yellow):
         tint = np.array(skin.colour) * np.array([1.03, 0.96, rng.uniform(0.5, 0.72)])
         colour = triple(tint)
-        marks.append(Mark("yellow", xy, within(rng, (150, 250)), colour, within(rng, (0.6, 0.95))))
-    if rng.random() < (priors.empty_opening_chance if sign == EMPTY else 0.8):
+        marks.append(Mark("yellow", xy, 0.5 * within(rng, priors.yellow_dot_um), colour, within(rng, (0.6, 0.95))))
+    if rng.random() < (priors.empty_opening_chance if sign == EMPTY else priors.opening_chance):
         tint = np.array(skin.colour) * rng.uniform(0.55, 0.85) * np.array([1.0, 0.92, 0.86])
         colour = triple(tint)
         strength = within(rng, (0.15, 0.7)) * (1.0 if sign == EMPTY else 0.6)
@@ -269,7 +272,7 @@ def skin_marks(rng: np.random.Generator, priors: SkinPriors, skin: Skin, radius_
     """Freckles and dirt: dark spots that are no black dots."""
     area = (2 * radius_um / 1e4) ** 2
     marks = []
-    if rng.random() < 0.4:
+    if rng.random() < priors.freckles_chance:
         for _ in range(int(rng.poisson(within(rng, priors.freckles_per_cm2) * area))):
             tint = np.array(skin.colour) * rng.uniform(0.45, 0.8) * np.array([1.0, 0.88, 0.75])
             colour = triple(tint)
@@ -280,7 +283,7 @@ def skin_marks(rng: np.random.Generator, priors: SkinPriors, skin: Skin, radius_
                     within(rng, (1.0, 1.8)), within(rng, (0, np.pi)),
                 )
             )  # fmt: skip
-    if rng.random() < 0.5:
+    if rng.random() < priors.dirt_chance:
         for _ in range(int(rng.poisson(within(rng, priors.dirt_per_cm2) * area))):
             colour = (0.1, 0.15, 0.5) if rng.random() < 0.25 else (0.1, 0.09, 0.08)
             x, y = rng.uniform(-radius_um, radius_um, 2)
@@ -310,7 +313,8 @@ def draw_vessels(rng: np.random.Generator, priors: SkinPriors, radius_um: float)
     """Thin winding lines, each (N, 2) µm."""
     area = (2 * radius_um / 1e4) ** 2
     vessels = []
-    for _ in range(int(rng.poisson(within(rng, priors.vessels_per_cm2) * area * float(rng.random() < 0.7)))):
+    shown = within(rng, priors.vessels_per_cm2) * area * float(rng.random() < priors.vessels_chance)
+    for _ in range(int(rng.poisson(shown))):
         count = int(rng.integers(6, 28))
         heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.35, count))
         steps = 40.0 * np.stack([np.cos(heading), np.sin(heading)], axis=1)

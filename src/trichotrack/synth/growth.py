@@ -63,13 +63,15 @@ class HairGrower:
         self.stream_angle = float(rng.uniform(0, 2 * np.pi))
         self.stream_turn = float(rng.normal(0, 8e-5))
         self.curl = float(abs(rng.normal(0, 1.2e-4)))
-        self.subsurface_um = within(rng, priors.skin.subsurface_um) * float(rng.random() < (0.97 if clipped else 0.8))
-        self.veil = float(rng.uniform(0.6 if clipped else 0.35, 1.0))
+        self.subsurface_um = within(rng, priors.skin.subsurface_um) * float(
+            rng.random() < (priors.skin.clipped_subsurface_chance if clipped else priors.skin.subsurface_chance)
+        )
+        self.veil = within(rng, priors.skin.clipped_veil if clipped else priors.skin.veil)
         self.spread_deg = within(rng, priors.scalp.clipped_spread_deg) if clipped else priors.scalp.stream_spread_deg
         curly = float(rng.random() < priors.scalp.curly_chance and not clipped)
         self.wave_rad, self.wave_um = curly * float(rng.uniform(0.25, 1.3)), float(rng.uniform(500, 2200))
         self.lean = 0.0
-        self.grey = float(rng.random() < 0.25) * within(rng, priors.skin.grey_share)
+        self.grey = float(rng.random() < priors.skin.grey_chance) * within(rng, priors.skin.grey_share)
 
     def seeded(self, seed: list[int]) -> HairGrower:
         """The same scalp's grower, drawing from a generator of its own."""

@@ -25,9 +25,11 @@ LUMINANCE = np.array([0.30, 0.59, 0.11])
 LEAST_VISIBLE_UM = 200.0
 """A shaft cut shorter by the border of the image cannot be told from a stub: it is taken out."""
 
-
 TOLD_BY_THEIR_END = ("broken_hair", "upright_regrowing_hair", "pigtail_hair")
 """Signs that nobody can tell where the free end is out of view."""
+
+TOLD_BY_TIP = (*TOLD_BY_THEIR_END, "tapering_hair")
+"""Signs that nobody can tell where an overlay hides the free end."""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from trichotrack.synth.scalp import Structure, log_within, triple, within
 def lying_hairs(grower: HairGrower, radius_um: float) -> list[Structure]:
     """Long hairs that cross the field with their root outside it: a look-alike without a label of its own."""
     rng, priors = grower.rng, grower.priors.scalp
-    if grower.clipped or rng.random() < 0.4:
+    if grower.clipped or rng.random() < priors.lying_absent:
         return []
     area = (2 * radius_um / 1e4) ** 2
     hairs = []
-    for index in range(int(rng.poisson(within(rng, priors.lying_hairs_per_cm2) * area * 0.35))):
+    for index in range(int(rng.poisson(within(rng, priors.lying_hairs_per_cm2) * area * priors.lying_share))):
         angle = rng.uniform(0, 2 * np.pi)
         start = radius_um * 1.25 * np.array([np.cos(angle), np.sin(angle)])
         hair = grower.grow("terminal_hair", start, -1, f"lying{index}")
@@ -25,7 +25,7 @@ def lying_hairs(grower: HairGrower, radius_um: float) -> list[Structure]:
         local = hair.path_um - start
         turn = aim - np.arctan2(*local[-1][::-1])
         spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-        thin = rng.uniform(0.35, 1.0)
+        thin = within(rng, priors.lying_calibre)
         hairs.append(
             replace(hair, sign=None, path_um=start + local @ spin.T, width_um=hair.width_um * thin, subsurface_um=0.0)
         )
@@ -35,7 +35,7 @@ def lying_hairs(grower: HairGrower, radius_um: float) -> list[Structure]:
 def fragments(grower: HairGrower, radius_um: float) -> list[Structure]:
     """Cut pieces of hair on the skin, without a root: a look-alike of broken hairs."""
     rng = grower.rng
-    if rng.random() < 0.5:
+    if rng.random() < grower.priors.scalp.fragments_absent:
         return []
     area = (2 * radius_um / 1e4) ** 2
     pieces = []

@@ -1,7 +1,8 @@
 """What the renderer draws from: ranges, each with its unit and its source, or "assumed".
 
-Ranges are uniform unless said otherwise. Nobody publishes densities per cm² of the signs of alopecia areata, so every
-density here is assumed: wide enough to train on, and no statement about patients.
+Ranges are uniform unless said otherwise. What only shapes a structure or a texture (waves, rims, grain, the sizes of
+marks) is drawn from fixed numbers where it is painted, all of them assumed. Nobody publishes densities per cm² of the
+signs of alopecia areata, so every density here is assumed: wide enough to train on, and no statement about patients.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class ScalpPriors:
     """Chance that a sign is absent from a capture altogether. Assumed."""
     rare_absent: float = 0.35
     """The same for upright regrowing and pigtail hair. Assumed."""
+    outside_mix: tuple[float, ...] = (0.02, 0.02, 0.02, 0.09, 0.62, 0.10, 0.10, 0.02, 0.01)
+    """Chances outside the patch, in the order of `sign_mix`; what that leaves out occurs here neither. Assumed."""
     clipped_mix: tuple[float, ...] = (0.0, 0.0, 0.0, 0.5, 6.0, 0.9, 0.6)
     """As `sign_mix`, for all of a clipped scalp. Real 70x captures: 7 % of hairs are marked as thin."""
     patch_share: Range = (-0.3, 1.8)
@@ -57,7 +60,7 @@ class ScalpPriors:
     vellus_length_um: Range = (500.0, 5000.0)
     """Log-uniform. Under 10 mm."""
     terminal_width_um: Range = (58.0, 112.0)
-    """Calibre. Above 55 to 60 µm; the upper end as seen on real 70x captures."""
+    """Calibre. Above 55 to 60 µm by definition; the upper end set by eye beside real 70x captures."""
     terminal_length_um: Range = (9000.0, 30000.0)
     """Long enough to leave the field. Assumed."""
     intermediate_width_um: Range = (31.0, 54.0)
@@ -71,9 +74,9 @@ class ScalpPriors:
     pigtail_length_um: Range = (900.0, 3600.0)
     """Along the coil; log-uniform. Assumed."""
     growth_mm_per_day: Range = (0.27, 0.4)
-    """Of terminal and upright regrowing hair. About 0.3 mm a day."""
+    """Of terminal and upright regrowing hair, around 0.3 mm a day. Assumed."""
     vellus_growth_mm_per_day: Range = (0.03, 0.1)
-    """Assumed."""
+    """Of short vellus hair. Assumed."""
     curly_chance: float = 0.15
     """Chance that a person's long hair is curly, up to tightly curled. Assumed."""
     clipped_length_um: Range = (200.0, 950.0)
@@ -84,14 +87,24 @@ class ScalpPriors:
     """Standard deviation of hair direction about the local stream in a clipped capture. Set so that it is 4.5 to
     14 with the leaning of `clings_um`, as on real 70x captures."""
     clipped_chance: float = 0.0
-    """Chance of a clipped preparation: there black dots and broken hairs are not told, so none are drawn."""
+    """Chance of a clipped preparation, where no sign but short vellus and terminal hair and yellow dots is drawn.
+    The recipe of the bundled model draws a third of captures clipped."""
     lying_hairs_per_cm2: Range = (0.0, 30.0)
-    """Long hairs crossing the field whose root is elsewhere. Assumed."""
+    """Long hairs sent across from outside the known scalp, before `lying_share`. Assumed."""
+    lying_absent: float = 0.4
+    """Chance that an unclipped capture has none of them; a clipped one never has any. Assumed."""
+    lying_share: float = 0.35
+    """Share of them that is drawn. Assumed."""
+    lying_calibre: Range = (0.35, 1.0)
+    """Their calibre as a share of a terminal hair's. Assumed."""
     fragments_per_cm2: Range = (0.0, 40.0)
-    """Cut pieces of hair lying on the skin, as on real captures. Half of all captures have none."""
+    """Cut pieces of hair lying on the skin. Set by eye beside real captures."""
+    fragments_absent: float = 0.5
+    """Chance that a capture has none of them. Assumed."""
     clings_um: Range = (300.0, 1500.0)
-    """Distance from the roots at which the clipped hairs of a unit meet, in seven of ten units; in the others they
-    part. By eye on real 70x captures."""
+    """Distance from the roots at which the clipped hairs of a unit meet. Set by eye beside real 70x captures."""
+    clings_chance: float = 0.7
+    """Chance that those of a unit meet; in the others they part. Set by eye beside real 70x captures."""
     shaved_chance: float = 0.04
     """Chance that an unclipped scalp is shaved: stubs level with the skin, never labelled. Assumed."""
     tattooed_chance: float = 0.03
@@ -113,31 +126,65 @@ class SkinPriors:
     hair_melanin: tuple[float, ...] = (0.42, 0.26, 0.16, 0.08, 0.08, 0.0)
     """Chance of black, dark brown, brown, blond, grey and red hair. Assumed. Red is held out."""
     grey_share: Range = (0.0, 0.5)
-    """Share of grey hairs among the others, in one of four people. Assumed."""
+    """Share of grey hairs among the others, in those who have any. Assumed."""
+    grey_chance: float = 0.25
+    """Chance that a person has grey hairs among the others. Assumed."""
     subsurface_um: Range = (120.0, 520.0)
-    """How far a shaft is seen through the skin behind its root: bluish, as on real captures."""
+    """How far a shaft is seen, bluish, through the skin behind its root. Set by eye beside real captures."""
+    subsurface_chance: float = 0.8
+    """Chance that a person's shafts are. Assumed."""
+    clipped_subsurface_chance: float = 0.97
+    """The same where the scalp is clipped. Set by eye beside real captures."""
+    veil: Range = (0.35, 1.0)
+    """How much the skin hides of the root of a person's hairs, 0 to 1. Assumed."""
+    clipped_veil: Range = (0.6, 1.0)
+    """The same where the scalp is clipped. Set by eye beside real captures."""
     furrow_um: Range = (90.0, 380.0)
-    """Mesh of the skin's furrows. Read off real captures."""
+    """Mesh of the skin's furrows. Set by eye beside real captures."""
     furrow_depth: Range = (0.0, 1.0)
-    """Contrast of the furrows, of what the renderer can draw."""
+    """Contrast of the furrows, of what the renderer can draw. Assumed."""
+    opening_chance: float = 0.8
+    """Chance that a follicle with hair shows an opening around it. Assumed."""
     empty_opening_chance: float = 0.55
     """Chance that an empty follicle shows an opening at all. Assumed."""
     yellow_dot_chance: Range = (0.0, 0.3)
-    """Chance that an opening is filled: a yellow dot of 0.3 to 0.5 mm (unverified)."""
+    """Chance that an opening is filled, where a place has yellow dots. Assumed."""
+    yellow_present: float = 0.5
+    """Chance that a place of an unclipped scalp has yellow dots. Assumed."""
+    clipped_yellow_present: float = 0.1
+    """The same where the scalp is clipped. Assumed."""
+    yellow_if_empty: float = 2.0
+    """Factor on `yellow_dot_chance` where the follicle is empty. Assumed."""
+    yellow_dot_um: Range = (300.0, 500.0)
+    """Diameter of a yellow dot. 0.3 to 0.5 mm (unverified)."""
     freckles_per_cm2: Range = (0.0, 40.0)
-    """Brown spots of 40 to 250 µm, look-alikes of black dots. Two in five captures have any."""
+    """Brown spots of 40 to 250 µm, look-alikes of black dots. Assumed."""
+    freckles_chance: float = 0.4
+    """Chance that a capture has any of them. Assumed."""
     dirt_per_cm2: Range = (0.0, 35.0)
-    """Dark or blue specks of 8 to 45 µm outside openings, look-alikes of black dots. Half of captures have any."""
+    """Dark or blue specks of 8 to 45 µm outside openings, look-alikes of black dots. Assumed."""
+    dirt_chance: float = 0.5
+    """Chance that a capture has any of them. Assumed."""
     vessels_per_cm2: Range = (0.0, 70.0)
     """Thin red lines. Assumed."""
+    vessels_chance: float = 0.7
+    """Chance that a place shows any of them. Assumed."""
     flakes_per_cm2: Range = (0.0, 90.0)
-    """Scale: whitish plates of 40 to 250 µm, never over a root. Two in five people have any. Assumed."""
+    """Scale: whitish plates of 40 to 250 µm, never over a root. Assumed."""
+    flakes_chance: float = 0.4
+    """Chance that a person has any of them. Assumed."""
     cuff: Range = (0.0, 0.9)
-    """Share of follicles with a pale ring of scale at the opening. Two in five people have any. Assumed."""
+    """Share of follicles with a pale ring of scale at the opening. Assumed."""
+    cuff_chance: float = 0.4
+    """Chance that a person has any of them. Assumed."""
     sweat_per_cm2: Range = (40.0, 260.0)
-    """Openings of sweat glands, pale dots of 30 to 70 µm. Half of people show any. Assumed."""
+    """Openings of sweat glands, pale dots of 30 to 70 µm. Assumed."""
+    sweat_chance: float = 0.5
+    """Chance that a person shows any of them. Assumed."""
     network: Range = (0.2, 1.0)
-    """Contrast of the pigment network, of what the renderer can draw; half of people, plainer on dark skin. Assumed."""
+    """Contrast of the pigment network, of what the renderer can draw; plainer on dark skin. Assumed."""
+    network_chance: float = 0.5
+    """Chance that a person shows it. Assumed."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +194,7 @@ class OverlayPriors:
     overlay_chance: float = 0.36
     """Chance that a capture has any of what follows."""
     circle_chance: float = 0.5
-    """A thin measuring circle, red or of another colour, at times with its diameter."""
+    """A thin measuring circle, red or of another colour, at times with its diameter. Assumed."""
     text_chance: float = 0.3
     """A box of measurements, on a pale ground or none."""
     scale_bar_chance: float = 0.45
@@ -171,19 +218,28 @@ class CameraPriors:
     defocus_um: Range = (0.0, 15.0)
     """Blur of the whole field, standard deviation on the scalp. Real 70x captures reach about 15. More is held out."""
     depth_defocus_um: Range = (6.0, 45.0)
-    """Blur where the scalp or a raised hair leaves the plane of focus, standard deviation."""
+    """Blur where the scalp or a raised hair leaves the plane of focus, standard deviation. Assumed."""
     optics_px: Range = (0.45, 0.95)
-    """Blur of lens and demosaicing, standard deviation in px."""
+    """Blur of lens and demosaicing, standard deviation in px. Assumed."""
     red_gain: Range = (0.8, 1.06)
     green_gain: Range = (0.97, 1.03)
     blue_gain: Range = (0.84, 1.36)
-    """White balance from yellowish to bluish, as on real captures. Greenish and strongly yellow are held out."""
+    """White balance from yellowish to bluish, set by eye beside real captures. Greenish and strongly yellow are held
+    out."""
     cast: Range = (0.0, 0.3)
     """How much bluer one side and the corners are than the middle, as a share. Up to 0.2 on real captures."""
     exposure: Range = (0.86, 1.2)
-    """Factor on brightness."""
+    """Factor on brightness. Assumed."""
+    contrast: Range = (0.85, 1.15)
+    """Factor on the contrast of brightness. Assumed."""
     flare: Range = (0.0, 0.2)
-    """Share of the light scattered over the whole picture, so that black hair is dark grey, as on real captures."""
+    """Share of the light scattered over the whole picture, so that black hair is dark grey. Set by eye beside real
+    captures."""
+    shadow: Range = (0.05, 0.45)
+    """Depth of the shadow that hair casts on the skin, as a share. Assumed."""
+    through: Range = (0.3, 1.2)
+    """How much light comes back over a shaft below the skin, of what the renderer can draw: the more, the bluer and
+    paler it is. Set by eye beside real captures."""
     slope: Range = (0.0, 0.4)
     """How much brighter the side of the light is than the other, as a share. Assumed."""
     vignette: Range = (0.0, 0.32)
@@ -191,22 +247,32 @@ class CameraPriors:
     polarised_chance: float = 0.25
     """Chance of a polarised light: no sheen of the skin and no glints. Assumed."""
     haze: Range = (0.05, 0.75)
-    """Surface reflection (unpolarised or dry contact), bluish white and patchy, as on real captures."""
+    """Surface reflection (unpolarised or dry contact), bluish white and patchy. Set by eye beside real captures."""
+    roughness: Range = (0.1, 0.45)
+    """How strongly the grain of the skin breaks it up; log-uniform. Assumed."""
     glint: Range = (0.0, 0.85)
-    """Strength of the fine glints of wet or oily skin."""
+    """Strength of the fine glints of wet or oily skin. Assumed."""
+    glint_threshold: Range = (0.6, 1.5)
+    """How far grain must rise to glint, in standard deviations or so: the higher, the fewer glints. Assumed."""
     noise: Range = (0.001, 0.015)
     """Sensor noise, standard deviation of full scale at mid-grey; log-uniform. Assumed; real captures, brought to
     6 µm/px, have about 0.002."""
     sharpening: Range = (0.0, 0.9)
-    """Unsharp mask of the device. Assumed; a third of captures have any."""
+    """Unsharp mask of the device. Assumed."""
+    sharpening_chance: float = 0.35
+    """Chance that the device sharpens. Assumed."""
     jpeg_quality: tuple[int, int] = (62, 96)
-    """Of those captures that are compressed once."""
+    """Of those captures that are compressed once. Assumed."""
     jpeg_chance: float = 0.5
     """Share of captures compressed once. Assumed."""
     glare_blobs: int = 4
-    """At most so many saturated blobs of contact glare, never over a root; half of captures have any."""
+    """At most so many saturated blobs of contact glare, never over a root. Assumed."""
+    glare_chance: float = 0.5
+    """Chance that a capture may have them. Assumed."""
     bubbles: int = 7
-    """At most so many immersion bubbles, never over a root; a fifth of captures have any."""
+    """At most so many immersion bubbles, never over a root. Assumed."""
+    bubbles_chance: float = 0.22
+    """Chance that a capture may have them. Assumed."""
     chromatic_px: Range = (0.0, 0.6)
     """Lateral chromatic aberration in the corner. Assumed."""
     overlays: OverlayPriors = field(default_factory=OverlayPriors)

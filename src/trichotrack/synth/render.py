@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trichotrack.synth.camera import compressed, draw_camera, expose, paint_surface, with_depth
 from trichotrack.synth.draw import draw_scalp
-from trichotrack.synth.label import LEAST_VISIBLE_UM, SyntheticObject, in_view
+from trichotrack.synth.label import LEAST_VISIBLE_UM, TOLD_BY_TIP, SyntheticObject, in_view
 from trichotrack.synth.overlays import laid_over, lay_out
 from trichotrack.synth.priors import CameraPriors, Priors
 from trichotrack.synth.scalp import Floats, Scalp, Structure
@@ -23,9 +23,6 @@ THROUGH_SKIN = (0.10, 0.23, 0.36)
 
 SHADE = (0.75, 0.95, 1.2)
 """How much of each colour the shadow of a hair takes: light that goes through skin comes out warm."""
-
-TOLD_BY_TIP = ("broken_hair", "tapering_hair", "upright_regrowing_hair", "pigtail_hair")
-"""Signs that nobody can tell where an overlay hides the free end."""
 
 MARGIN_UM = 900.0
 """Scalp known beyond the corner of the field: hairs rooted there lie in."""

@@ -138,8 +138,13 @@ class Scalp:
     clipped: bool = False
 
     def without(self, structure_id: str) -> Scalp:
-        """The same scalp but for one structure."""
-        return replace(self, structures=tuple(s for s in self.structures if s.id != structure_id))
+        """The same scalp but for one structure; with a yellow dot goes the mark that paints it."""
+        filled = {tuple(s.root_um.tolist()) for s in self.structures if s.id == structure_id and s.sign == YELLOW_DOT}
+        return replace(
+            self,
+            structures=tuple(s for s in self.structures if s.id != structure_id),
+            marks=tuple(mark for mark in self.marks if mark.kind != "yellow" or mark.xy_um not in filled),
+        )
 
 
 def within(rng: np.random.Generator, limits: Range) -> float:

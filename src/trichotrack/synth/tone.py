@@ -20,6 +20,7 @@ HAIR_COLOURS = (
 
 
 def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
+    """One person's skin: its tone on the line of SKIN_STOPS, reddened, and what its surface shows."""
     melanin = within(rng, priors.melanin) ** 2
     redness = within(rng, priors.erythema) * float(rng.random() ** 0.5)
     stops = np.array(SKIN_STOPS)
@@ -37,14 +38,15 @@ def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
         mottle=float(rng.uniform(0.3, 1.0)),
         grain=float(rng.uniform(0.0, 1.0)),
         seed=int(rng.integers(2**31)),
-        sweat_per_cm2=within(rng, priors.sweat_per_cm2) * float(rng.random() < 0.5),
-        network=within(rng, priors.network) * melanin**0.5 * float(rng.random() < 0.5),
-        flakes_per_cm2=within(rng, priors.flakes_per_cm2) * float(rng.random() < 0.4),
-        cuff=within(rng, priors.cuff) * float(rng.random() < 0.4),
+        sweat_per_cm2=within(rng, priors.sweat_per_cm2) * float(rng.random() < priors.sweat_chance),
+        network=within(rng, priors.network) * melanin**0.5 * float(rng.random() < priors.network_chance),
+        flakes_per_cm2=within(rng, priors.flakes_per_cm2) * float(rng.random() < priors.flakes_chance),
+        cuff=within(rng, priors.cuff) * float(rng.random() < priors.cuff_chance),
     )
 
 
 def draw_hair_colour(rng: np.random.Generator, priors: SkinPriors, skin: Skin) -> Colour:
+    """RGB (0 to 1) of one person's hair: one of HAIR_COLOURS, varied, and far enough from the skin's to be seen."""
     chances = np.zeros(len(HAIR_COLOURS))
     chances[: len(priors.hair_melanin)] = priors.hair_melanin
     # Light hair hardly ever grows on dark skin, but for grey; where nothing else is asked for, it does.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.problems import InputError
-from trichotrack.signs import SIGN, Sign
+from trichotrack.signs import REFUSED_BY_PREPARATION, SIGN, Sign
 from trichotrack.synth.draw import draw_person, draw_scalp
 from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors
 from trichotrack.synth.render import MARGIN_UM, SyntheticCapture, capture_rng, photograph
@@ -31,10 +31,8 @@ INTERMEDIATE = Sign(
 SIGNS: dict[str, Sign] = {**SIGN, INTERMEDIATE.name: INTERMEDIATE}
 """All that is labelled: the vocabulary and intermediate hair."""
 
-NOT_TOLD_WHEN_CLIPPED = (
-    "black_dot", "broken_hair", "tapering_hair", "upright_regrowing_hair", "pigtail_hair",
-)  # fmt: skip
-"""A clipped stub looks like them, or has lost the free end that tells them: such a capture says nothing of them."""
+NOT_TOLD_WHEN_CLIPPED, _ = REFUSED_BY_PREPARATION["clipped"]
+"""Told by the free end that was cut off: a clipped capture says nothing of them."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Rows:
 
 
 def rows_of(capture: SyntheticCapture, row: CaptureRow, prefix: str) -> Rows:
-    """All signs drawn, exhaustive. prefix: put before the id of each structure, so that ids are unique in the table.
+    """All signs that can be told, exhaustive. prefix: put before each structure's id: ids are unique in the table.
 
     A tip that is out of view is left empty, as nobody could mark it.
     """
