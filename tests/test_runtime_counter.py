@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import trichotrack
-from tiny_model import NO_SCALP, SKIN, build_tiny_model, scaleless_spec, scalp, tiny_spec
+from tiny_model import build_tiny_model, scaleless_spec, scalp, tiny_spec
 from trichotrack.capture import capture_of
 from trichotrack.geometry import Scale
 from trichotrack.problems import InputError
@@ -366,80 +366,6 @@ def test_a_reading_tells_only_what_the_training_labels_told(tmp_path, measures):
     assert all((mark.root_width_um is not None) == ("width" in measures) for mark in hairs)
 
 
-WITH_SCALP = ("peaks", "offset", "scalp", "features")
-
-
-def with_green(capture: np.ndarray, columns: slice) -> np.ndarray:
-    """The capture with a toolbar: a band of columns that shows no scalp; what is drawn there stays dark."""
-    toolbar = capture.copy()
-    bright = toolbar[:, columns].max(axis=2, keepdims=True) > 100
-    toolbar[:, columns] = np.where(bright, NO_SCALP, toolbar[:, columns])
-    return toolbar
-
-
-@pytest.fixture(scope="module")
-def seeing(tmp_path_factory: pytest.TempPathFactory) -> Counter:
-    path = build_tiny_model(tmp_path_factory.mktemp("model") / "seeing.onnx", tiny_spec(outputs=WITH_SCALP))
-    return Counter(path, threads=1)
-
-
-def test_what_is_not_scalp_holds_no_mark_and_no_area(seeing: Counter, tiny: Counter) -> None:
-    capture = with_green(
-        scalp(400, 260, POINTS | {"black_dot": [*POINTS["black_dot"], (370.0, 130.0)]}), slice(320, 400)
-    )
-    reading, blind = seeing.read(capture, um_per_px=6.0), tiny.read(capture, um_per_px=6.0)
-    assert blind.signs["black_dot"].count == 4
-    assert reading.signs["black_dot"].count == 3
-    assert reading.scalp_share == pytest.approx(0.8, abs=0.02)
-    assert reading.area_cm2 == pytest.approx(400 * 260 * 36e-8 * reading.scalp_share, rel=1e-3)
-    assert reading.signs["black_dot"].density_per_cm2 == pytest.approx(3 / reading.area_cm2)
-    assert reading.quality.flags == ("20% of the picture is not scalp",)
-    assert (blind.scalp_share, blind.quality.ok) == (None, True)
-    assert Reading.from_json(reading.to_json()) == reading
-
-
-@pytest.mark.parametrize("size", [(300, 260), (301, 259), (97, 33)])
-def test_a_picture_that_is_all_scalp_has_its_whole_area(seeing: Counter, size: tuple[int, int]) -> None:
-    reading = seeing.read(scalp(*size, {}), um_per_px=6.0)
-    assert (reading.scalp_share, reading.area_cm2) == (1.0, size[0] * size[1] * (6.0 / 1e4) ** 2)
-
-
-def test_a_picture_with_hardly_any_scalp_is_refused_with_a_reason(seeing: Counter) -> None:
-    reading = seeing.read(with_green(scalp(400, 260, POINTS), slice(80, 400)), um_per_px=6.0, preparation="dye")
-    assert not reading.objects
-    assert reading.signs["broken_hair"].reason == "only 20% of the picture is scalp; 30% needed"
-    assert "dyed" in str(reading.signs["black_dot"].reason), "what was refused anyway keeps its reason"
-    assert reading.signs["broken_hair"].count is reading.signs["broken_hair"].density_per_cm2 is None
-
-
-@settings(max_examples=15)
-@given(seed=st.integers(0, 2**32 - 1), width=st.integers(100, 420), height=st.integers(100, 420))
-def test_tiled_scalp_and_features_equal_those_of_the_whole(seeing: Counter, seed: int, width: int, height: int) -> None:
-    rng = np.random.default_rng(seed)
-    points = {"black_dot": rng.uniform(0, (width, height), (30, 2)).tolist()}
-    left, right = np.sort(rng.integers(0, width, 2))
-    capture = with_green(scalp(width, height, points), slice(left, right))
-    whole = seeing.read(capture, um_per_px=6.0)
-    features = seeing.features(capture, um_per_px=6.0) if whole.scalp_share else None
-    with pytest.MonkeyPatch.context() as changed:
-        changed.setattr(counter_module, "WHOLE_PX", 64 * 64)
-        changed.setattr(counter_module, "CORE_PX", 64)
-        assert seeing.read(capture, um_per_px=6.0) == whole
-        if features is not None:
-            np.testing.assert_allclose(seeing.features(capture, um_per_px=6.0), features, rtol=1e-5)
-
-
-def test_features_are_the_mean_over_the_scalp(seeing: Counter, tiny: Counter) -> None:
-    toolbar = with_green(scalp(400, 256, {}), slice(320, 400))
-    features = seeing.features(toolbar, um_per_px=6.0)
-    assert (features.shape, features.dtype) == ((3,), np.float32)
-    np.testing.assert_allclose(features, np.array(SKIN) / 255, atol=0.02)
-    with pytest.raises(InputError, match="gives no features"):
-        tiny.features(toolbar, um_per_px=6.0)
-    with pytest.raises(InputError, match="shows no scalp"):
-        seeing.features(with_green(scalp(96, 96, {}), slice(0, 96)), um_per_px=6.0)
-
-
 def test_a_model_taught_by_synthesis_says_so_in_every_reading(tmp_path: Path) -> None:
     drawn = Counter(build_tiny_model(tmp_path / "m.onnx", tiny_spec(trained_on_synthesis=True)), threads=1)
     said = drawn.read(scalp(300, 260, {}), um_per_px=6).model
@@ -450,16 +376,3 @@ def test_a_model_taught_by_synthesis_says_so_in_every_reading(tmp_path: Path) ->
 def test_the_bundled_model_says_that_it_knows_no_patient() -> None:
     assert "trained on synthetic scalps" in Counter.bundled().spec.notice
     assert Counter.bundled().spec.notice.endswith("not validated on patients.")
-
-
-@pytest.mark.parametrize("um_per_px", [3.0, 6.0])
-def test_the_scalp_is_told_in_the_pictures_own_px(seeing: Counter, tiny: Counter, um_per_px: float) -> None:
-    factor = round(6.0 / um_per_px)
-    capture = with_green(scalp(400 * factor, 261 * factor, {}), slice(320 * factor, 400 * factor))
-    mask = seeing.scalp(capture, um_per_px=um_per_px)
-    assert mask.shape == capture.shape[:2]
-    assert mask[:, : 310 * factor].all()
-    assert not mask[: 240 * factor, 330 * factor :].any()
-    assert mask.mean() == pytest.approx(seeing.read(capture, um_per_px=um_per_px).scalp_share, abs=0.01)
-    with pytest.raises(InputError, match="does not tell scalp"):
-        tiny.scalp(capture, um_per_px=um_per_px)

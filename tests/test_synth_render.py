@@ -298,4 +298,10 @@ def test_a_yellow_dot_may_hold_a_hair_or_a_dot_and_an_opening_is_filled_once():
     yellow = [s for s in scalp.structures if s.sign == YELLOW_DOT]
     assert {s.follicle for s in yellow} <= {s.follicle for s in scalp.structures if s.sign == "black_dot"}
     assert len({s.unit for s in yellow}) == len(yellow) > 5
+    rest = scalp.without(yellow[0].id)
+    assert len(rest.structures) == len(scalp.structures) - 1
+    assert [mark for mark in scalp.marks if mark not in rest.marks] == [
+        mark for mark in scalp.marks if mark.kind == "yellow" and mark.xy_um == tuple(yellow[0].root_um)
+    ]
+    assert len(rest.marks) == len(scalp.marks) - 1
     assert all(300 <= s.width_root_um <= 500 for s in yellow)

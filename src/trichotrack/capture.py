@@ -55,7 +55,10 @@ MIN_FIELD_CM2 = 0.02
 """A field of 1.4 mm a side: at 50 structures per cm² it shows one."""
 
 FULL_SCALP_SHARE = 0.9
-"""A picture with less scalp than this is flagged: a toolbar or a round field's corners are worth a look. Assumed."""
+"""A picture with less scalp than this is drawn with what is not scalp paled: it is worth a look. Assumed."""
+
+ENOUGH_SCALP_SHARE = 0.6
+"""A picture with less is flagged. A round field in its frame shows 0.6 to 0.8, which is as the device gives it."""
 
 _SAMPLED_PX = 1_000_000
 """Brightness is judged by about so many pixels, and edges by four times as many: more would tell no more."""
@@ -221,22 +224,16 @@ def _damaged(name: str, where: str, error: Exception) -> InputError:
 
 
 _KINDS: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ftyphei", "HEIC"),
-    (4, b"ftyphev", "HEIC"),
-    (4, b"ftypmif", "HEIF"),
-    (4, b"ftypavif", "AVIF"),
+    (4, b"ftyphei", "HEIC"), (4, b"ftyphev", "HEIC"), (4, b"ftypmif", "HEIF"), (4, b"ftypavif", "AVIF"),
     (4, b"ftyp", "a video or another ISO media file"),
-    (128, b"DICM", "DICOM"),
-    (0, b"GIF8", "GIF"),
-    (0, b"%PDF", "PDF"),
+    (128, b"DICM", "DICOM"), (0, b"GIF8", "GIF"), (0, b"%PDF", "PDF"),
     (0, b"PK\x03\x04", "a ZIP archive or Office document"),
     (0, b"II*\x00", "a TIFF cut short, or of a kind that is not read"),
     (0, b"MM\x00*", "a TIFF cut short, or of a kind that is not read"),
     (0, b"\xff\xd8", "a JPEG with a broken header"),
-    (0, b"\x89PNG", "a PNG with a broken header"),
-    (0, b"BM", "a BMP with a broken header"),
+    (0, b"\x89PNG", "a PNG with a broken header"), (0, b"BM", "a BMP with a broken header"),
     (0, b"RIFF", "a WebP with a broken header, or a sound or video file"),
-)
+)  # fmt: skip
 
 
 def _kind(data: bytes) -> str:
@@ -328,7 +325,7 @@ def assess_quality(pixels: NDArray[np.uint8], um_per_px: float | None = None, sc
     if black > BLACK_SHARE or middle <= DARK_MEDIAN:
         flags.append(f"underexposed: median brightness {middle:.0f} of 255, {black:.0%} black")
     flags += _defocus_flags(pixels, um_per_px)
-    if scalp_share < FULL_SCALP_SHARE:
+    if scalp_share < ENOUGH_SCALP_SHARE:
         flags.append(f"{1 - scalp_share:.0%} of the picture is not scalp")
     if um_per_px is not None:
         area = pixels.shape[0] * pixels.shape[1] * (um_per_px / 1e4) ** 2 * scalp_share

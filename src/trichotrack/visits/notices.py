@@ -35,7 +35,9 @@ def notices(captures: Sequence[ReadCapture], series: Sequence[SignSeries], *, sy
     told += [text for one in series if one.name in SIGN for text in _refused(one.label, one.name, captures)]
     flagged = sum(not capture.reading.quality.ok for capture in captures)
     if flagged:
-        told.append(f"{flagged} of {len(captures)} captures have a quality flag (defocus, exposure, glare or field).")
+        told.append(
+            f"{flagged} of {len(captures)} captures have a quality flag (defocus, exposure, glare, not scalp or field)."
+        )
     warned = dict.fromkeys(warning for capture in captures for warning in capture.reading.warnings)
     told += [f"{warning[0].upper()}{warning[1:]}." for warning in warned]
     return tuple(told)
