@@ -1,4 +1,4 @@
-"""Writes docs/synthetic-scalp.md: what is drawn, every prior with value, unit and source; --check holds it to that.
+"""Writes docs/synthetic-scalp.md: what is drawn, each prior with value, unit and source; --check holds it to that.
 
 uv run benchmarks/synthetic_scalp.py
 
@@ -15,6 +15,7 @@ from dataclasses import Field, fields, is_dataclass
 from itertools import pairwise
 from typing import Any
 
+from page_parts import AUGMENTED
 from pages import ROOT, keep, table, wrapped
 from records import RESULTS
 
@@ -30,13 +31,16 @@ PARTS: tuple[tuple[str, type], ...] = (
     ("What a device draws over its picture", OverlayPriors),
 )
 UNITS = (
-    ("_per_cm2", "per cm²"), ("_um", "µm"), ("_px", "px"), ("_deg", "°"), ("_mm", "mm"), ("_weeks", "weeks"),
-    ("_chance", "chance"), ("_share", "share"), ("_gain", "factor"), ("_absent", "chance"), ("_ratio", "ratio"),
+    ("_mm_per_day", "mm a day"), ("_per_cm2", "per cm²"), ("_um", "µm"), ("_px", "px"), ("_deg", "°"), ("_mm", "mm"),
+    ("_weeks", "weeks"),
+    ("_chance", "chance"), ("_share", "share"), ("_gain", "factor"), ("_absent", "chance"), ("_present", "chance"),
+    ("_ratio", "ratio"),
 )  # fmt: skip
 """Unit by the end of a prior's name; any other is told in its text, or has none."""
 SOURCES = (
     ("assumed", re.compile(r"\bassumed\b", re.IGNORECASE)),
     ("literature, unverified", re.compile(r"\bunverified\b")),
+    ("set by eye beside real captures", re.compile(r"\bby eye\b", re.IGNORECASE)),
     ("real captures", re.compile(r"\breal\b", re.IGNORECASE)),
     ("vocabulary", re.compile(r"cut-off|mm\.|vocabulary|definition")),
 )
@@ -74,7 +78,9 @@ quiet capture at 9 µm per px, all else held; last the nuisances held out. Made 
   patch; the mix is drawn anew for each capture.
 - **Look-alikes without a label**: cut fragments, hair that crosses from outside the field, empty openings,
   freckles, dirt, scale, sweat-gland openings, bubbles, glare. On clipped scalps hairs are short stubs with a
-  straight end: there no black dot and no broken hair is drawn, since nobody could tell them.
+  straight end, terminal, intermediate or vellus; of the signs only yellow dots are drawn beside them. What is
+  told by the free end that was cut off (broken, upright regrowing and pigtail hairs) is not labelled there; that
+  there are no black dots and no tapering hairs is.
 - **Skin**: tone, redness, furrows, pigment network, vessels, scale.
 - **Photograph**: light, haze, glints, focus and depth, white balance, vignette, noise, sharpening, compression,
   and what devices draw over their pictures.
@@ -99,16 +105,23 @@ less.
 
 ## Nuisances held out
 
-Training never sees these; `benchmarks/held_out.py` measures what they cost. All else is as below.
+Beyond the renderer's training priors; `benchmarks/held_out.py` measures what they cost. All else is as below.
+{augmented}
 
 {held_out}
 
-## Every prior
+## The priors
 
-A range is uniform unless said otherwise. *Assumed* means that nobody measured it; *real captures*, that it was
-read off `hair-follicles-70x` (clipped scalps at 70×, which show no sign of alopecia areata); *literature,
-unverified*, that the sources of `src/trichotrack/signs.py` say it and nobody checked. **No density of a sign
-here is a statement about patients.**
+All that `Priors` holds. What only shapes a structure or a texture (waves and bows of a shaft, rims, grain, the
+sizes of marks, the colours of skin and hair) is drawn from fixed numbers where the code paints it; those are not
+listed here, and all are assumed or set by eye.
+
+A range is uniform unless said otherwise; *a ± b* is a mean and a standard deviation. *Assumed* means that nobody
+measured it; *real captures*, that it was measured on `hair-follicles-70x` (clipped scalps at 70×, which show no
+sign of alopecia areata); *set by eye beside real captures*, that renders were changed until they looked like
+those; *vocabulary*, that it follows from the definition of the sign; *literature, unverified*, that the sources
+of `src/trichotrack/signs.py` say it and nobody checked. **No density of a sign here is a statement about
+patients.**
 
 {tables}
 """
@@ -160,7 +173,9 @@ def rows_of(part: type, texts: dict[str, str]) -> list[list[str]]:
 
 
 def _row(one: Field[Any], value: Any, text: str) -> list[str]:
-    return [f"`{one.name}`", _value(value), unit_of(one.name), source_of(text), text.replace("|", "/")]
+    spread = text.startswith("Mean and standard deviation")
+    told = _value(value, " ± " if spread else " to ")
+    return [f"`{one.name}`", told, unit_of(one.name), source_of(text), text.replace("|", "/")]
 
 
 def unit_of(name: str) -> str:
@@ -173,15 +188,16 @@ def source_of(text: str) -> str:
     return next((source for source, pattern in SOURCES if pattern.search(text)), "assumed")
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, between: str = " to ") -> str:
     if isinstance(value, tuple) and len(value) == 2:
-        return f"{value[0]:g} to {value[1]:g}"
+        return f"{value[0]:g}{between}{value[1]:g}"
     if isinstance(value, tuple):
         return ", ".join(f"{item:g}" for item in value)
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def held_out() -> str:
+    """The nuisances, each with the priors that it replaces."""
     default = Priors()
     rows = []
     for name, other in HELD_OUT.items():
@@ -197,6 +213,7 @@ def held_out() -> str:
 
 
 def visits() -> str:
+    """How visits of one field are drawn, with the numbers of today."""
     pose = {name: one.default for name, one in inspect.signature(patients.draw_pose).parameters.items()}
     course = {one.name: one.default for one in fields(patients.Course) if isinstance(one.default, int | float)}
     low, high = pose["stretch"]
@@ -205,6 +222,7 @@ def visits() -> str:
 
 
 def speed() -> str:
+    """Captures drawn a second, as recorded."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("synth-speed-*.json"))]
     if not records:
         return "Captures per second and core: not measured."
@@ -224,10 +242,13 @@ def _speed_row(case: dict[str, Any]) -> list[str]:
 
 
 def page() -> str:
+    """The whole page."""
     texts = docstrings()
     header = ["prior", "value", "unit", "source", "what it is"]
     tables = [f"### {title}\n\n{table(header, rows_of(part, texts[part.__name__]))}" for title, part in PARTS]
-    text = PAGE.format(visits=visits(), speed=HERE, held_out=held_out(), tables="\n\n".join(tables))
+    text = PAGE.format(
+        visits=visits(), speed=HERE, held_out=held_out(), augmented=AUGMENTED, tables="\n\n".join(tables)
+    )
     return wrapped(text).replace(HERE, speed())
 
 
