@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from hair_free import Share, distance_to_shafts, shares
 from numpy.typing import NDArray
-from over_people import ratio
+from over_people import rate
 from readers import LOWEST_SCORE, OpenCounter
 
 from trichotrack.detect.detections import Detections
@@ -163,7 +163,7 @@ def false_figures(reads: Sequence[Read]) -> dict[str, Any]:
     for sign in reads[0].false:
         for part, place in enumerate(("whole", "hair_free")):
             rows = [(read.patient, read.false[sign][part]) for read in reads]
-            figure = ratio((patient, share.marks, share.area_cm2) for patient, share in rows)
+            figure = rate((patient, share.marks, share.area_cm2) for patient, share in rows)
             told.setdefault(sign, {})[place] = {
                 "marks": sum(share.marks for _, share in rows),
                 "area_cm2": round(sum(share.area_cm2 for _, share in rows), 3),

@@ -3,8 +3,8 @@
 uv run benchmarks/backbones.py --steps 150 [--rounds 15] [--threads 2]
 
 Time is that of the exported graph alone (weights do not matter to it) on one 70x field at the canonical scale, the
-backbones in turn. Quality is that of the cells of fine_tuning.py with all people and so many steps: efficientnet from
-ImageNet weights, mobilenet from random ones (nobody ships ImageNet weights of it that a package brings).
+backbones in turn. Quality is that of the cells of fine_tuning.py with all people and so many steps, by the backbone
+that their recipe names; a backbone of no cell is told as not measured.
 """
 
 from __future__ import annotations

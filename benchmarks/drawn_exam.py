@@ -5,38 +5,27 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from drawn_marks import IGNORED_SIGN, TOLERANCE_MM, Field, is_refused, points_of, scores_of
 from over_people import figure, median, sums_of
 from readers import OpenCounter, open_counter
 
 from trichotrack.detect.matching import match
 from trichotrack.evaluate.figures import summarise
-from trichotrack.evaluate.points import CaptureScore, sweep_capture
+from trichotrack.evaluate.points import CaptureScore
 from trichotrack.runtime.reading import MarkedObject
 from trichotrack.synth.priors import Priors
 from trichotrack.synth.render import SyntheticCapture, SyntheticObject, capture_rng, render_capture
 
-TOLERANCE_MM = 0.15
-IGNORED_SIGN = "intermediate_hair"
-"""Neither vellus nor terminal: a mark on one is neither right nor wrong."""
+__all__ = ["FIELDS", "IGNORED_SIGN", "TOLERANCE_MM", "Field"]
 
 LEAST_SHAFT_PX = 5.0
 """Thinner shafts than this, in px of the model's scale, are left out of the width error."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """A magnification: its name, size in px and µm per px."""
-
-    name: str
-    size_px: tuple[int, int]
-    um_per_px: float
 
 
 FIELDS = (Field("70×", (1280, 1024), 2.82), Field("20×", (1280, 960), 5.7))
@@ -55,12 +44,13 @@ class Job:
 class Examined:
     """One drawn capture read. widths: (sign, end, drawn, found) in µm of matched shafts. angles: (sign, tip in view,
     degrees between the drawn and the found direction) of matched hairs; where the tip is out of view, the drawn
-    direction is that to where the shaft leaves the picture."""
+    direction is that to where the shaft leaves the picture. refused: the model saw too little scalp; all is missed."""
 
     field: str
     scores: tuple[CaptureScore, ...]
     widths: tuple[tuple[str, str, float, float], ...]
     angles: tuple[tuple[str, bool, float], ...]
+    refused: bool = False
 
 
 def unclipped(priors: Priors) -> Priors:
@@ -71,23 +61,16 @@ def unclipped(priors: Priors) -> Priors:
 def examine(counter: OpenCounter, capture: SyntheticCapture, field: str, name: str) -> Examined:
     """capture read at its own scale; name: of the capture, which is resampled in intervals."""
     reading = counter.read(capture.image, um_per_px=capture.um_per_px, preparation=capture.preparation)
+    scores = scores_of(reading, capture, counter.spec, name)
     tolerance_px = TOLERANCE_MM * 1000 / capture.um_per_px
-    ignored = _points(item for item in capture.objects if item.sign == IGNORED_SIGN)
-    scores, widths, angles = [], [], []
-    for sign, told in reading.signs.items():
-        if told.status == "refused" or sign == IGNORED_SIGN:
-            continue
+    widths, angles = [], []
+    for sign in dict.fromkeys(score.sign for score in scores):
         drawn = [item for item in capture.objects if item.sign == sign]
         found = [item for item in reading.objects if item.sign == sign]
-        marks = (_points(found), np.array([item.score or 0.0 for item in found]))
-        swept = sweep_capture(
-            _points(drawn), marks, ignored, tolerance_px, patient=name, file=name, sign=sign, area_cm2=reading.area_cm2
-        )
-        scores.append(swept.at(0.0))
-        for i, j in match(_points(drawn), _points(found), tolerance_px):
+        for i, j in match(points_of(drawn), points_of(found), tolerance_px):
             widths += [(sign, *pair) for pair in _widths(drawn[i], found[j])]
             angles += [(sign, drawn[i].tip_in_view, angle) for angle in _angle(drawn[i], found[j])]
-    return Examined(field, tuple(scores), tuple(widths), tuple(angles))
+    return Examined(field, tuple(scores), tuple(widths), tuple(angles), is_refused(reading))
 
 
 def _widths(drawn: SyntheticObject, found: MarkedObject) -> Iterator[tuple[str, float, float]]:
@@ -139,6 +122,11 @@ def signs_of(examined: Sequence[Examined]) -> list[str]:
     return list(dict.fromkeys(score.sign for one in examined for score in one.scores))
 
 
+def refused_of(examined: Sequence[Examined]) -> int:
+    """How many captures the model refused, for showing too little scalp."""
+    return sum(one.refused for one in examined)
+
+
 def figures_of(examined: Sequence[Examined], least_width_um: float) -> dict[str, Any]:
     """By sign: F1, precision, recall, count error, error of direction and width; the two also over all signs."""
     scores = [score for one in examined for score in one.scores]
@@ -153,7 +141,12 @@ def figures_of(examined: Sequence[Examined], least_width_um: float) -> dict[str,
             "bias_percent": asdict(figure(counts, lambda s: 100 * (s[..., 0] / s[..., 1] - 1))),
             **_shaft_figures(examined, {sign}, least_width_um),
         }
-    return {"signs": told, "all_signs": _shaft_figures(examined, set(told), least_width_um)}
+    return {
+        "captures": len(examined),
+        "refused_captures": refused_of(examined),
+        "signs": told,
+        "all_signs": _shaft_figures(examined, set(told), least_width_um),
+    }
 
 
 def _shaft_figures(examined: Sequence[Examined], signs: set[str], least_width_um: float) -> dict[str, Any]:
@@ -174,7 +167,3 @@ def _shaft_figures(examined: Sequence[Examined], signs: set[str], least_width_um
         "direction_error_deg": asdict(median([(name, angle) for name, _, angle in angles])),
         "whole_direction_error_deg": asdict(median([(name, angle) for name, in_view, angle in angles if in_view])),
     }
-
-
-def _points(items: Iterable[SyntheticObject | MarkedObject]) -> NDArray[np.float64]:
-    return np.array([(item.x, item.y) for item in items], np.float64).reshape(-1, 2)

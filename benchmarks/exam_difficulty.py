@@ -3,14 +3,14 @@
 uv run benchmarks/exam_difficulty.py [--steps 400] [--again]
 
 Drawn: clipped scalps at the real set's scale and size, as many people and captures in each split, and as many hairs per
-capture; written once as a labelled folder under local/. The recipe is the cell `imagenet, all people` of
-fine_tuning.py, whose record is used where there is one.
+capture; written once as a labelled folder under local/, with the overlays of devices and, as the real set, without
+masks of them. The recipe is the cell `imagenet, all people` of fine_tuning.py, whose record is used where it is of this
+very recipe.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 import torch
 from any_hair import HAIR, IGNORED
-from fine_tuning import BACKBONE, DATA, LABELS, STEPS, Recipe, cell_path, people_of, run_cell, write_cell, write_curve
+from fine_tuning import DATA, LABELS, STEPS, kept_cell, people_of, recipe_of, run_cell, write_cell, write_curve
 from over_people import difference, f1_of, said
 from records import RESULTS, write_record
 
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet
 from trichotrack.labels.write import write_labels
+from trichotrack.problems import InputError
 from trichotrack.signs import DOTS, Sign
 from trichotrack.synth.priors import Priors
 from trichotrack.synth.render import capture_rng, render_capture
@@ -51,10 +52,12 @@ def clipped(priors: Priors, density: float = 1.0) -> Priors:
 
 
 def is_hair(sign: str) -> bool:
+    """Whether a sign is a hair that is to be found: no dot, nothing ignored."""
     return sign not in DOTS and sign != IGNORED
 
 
 def hairs_per_capture(labels: LabelSet) -> float:
+    """Mean number of labelled hairs of a capture."""
     return sum(is_hair(item.sign) for item in labels.objects) / len(labels.captures)
 
 
@@ -69,9 +72,9 @@ def drawn_hairs(priors: Priors, captures: int = PILOT) -> float:
 
 
 def as_any_hair(labels: LabelSet, splits: Mapping[str, str]) -> LabelSet:
-    """Every hair as the one sign HAIR, exhaustive in each capture; splits: by patient."""
+    """Every hair as the one sign HAIR, exhaustive in each capture, which has no mask; splits: by patient."""
     hair = Sign(HAIR, HAIR, "hairs", "Any hair at its root.", role="context")
-    captures = tuple(replace(row, split=splits[row.patient]) for row in labels.captures)
+    captures = tuple(replace(row, split=splits[row.patient], valid_area="") for row in labels.captures)
     objects = tuple(replace(item, sign=HAIR) for item in labels.objects if is_hair(item.sign))
     known = tuple(LabelRow(row.file, HAIR, "exhaustive") for row in captures)
     return LabelSet(labels.folder, captures, known, objects, {**labels.signs, HAIR: hair})
@@ -101,10 +104,16 @@ def write_drawn(folder: Path, real: LabelSet) -> None:
     write_labels(as_any_hair(drawn, splits_as(drawn.captures, real.captures)), folder)
 
 
+def remove_drawn(folder: Path) -> None:
+    """Removes a folder that write_drawn made. Raises InputError where any capture in it is not synthetic."""
+    if not all(row.device == "synthetic" for row in read_labels(folder).captures):
+        raise InputError(f"{folder} holds captures that were not drawn. Name another folder with --drawn.")
+    shutil.rmtree(folder)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--backbone", default=BACKBONE)
     parser.add_argument("--labels", type=Path, default=LABELS, help="the real set")
     parser.add_argument("--drawn", type=Path, default=DRAWN, help="where the drawn set is, or is to be written")
     parser.add_argument("--workers", type=int, default=1)
@@ -115,7 +124,7 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     real = read_labels(options.labels)
     if options.again and (options.drawn / "captures.csv").is_file():
-        shutil.rmtree(options.drawn)
+        remove_drawn(options.drawn)
     if not (options.drawn / "captures.csv").is_file():
         write_drawn(options.drawn, real)
     drawn = read_labels(options.drawn)
@@ -123,11 +132,9 @@ def main() -> None:
     print(sizes)
     if options.only_draw:
         return
-    recipe = Recipe(START, steps=options.steps, backbone=options.backbone)
-    kept = cell_path(START, None, options.steps, options.out)
-    if kept.exists():
-        on_real = json.loads(kept.read_text(encoding="utf-8"))
-    else:
+    recipe = recipe_of(START, options.steps)
+    on_real = kept_cell(recipe, None, options.out)
+    if on_real is None:
         on_real = write_cell(run_cell(recipe, options.labels, None, workers=options.workers), options.out)
         write_curve(options.steps, options.out)
     on_drawn = run_cell(recipe, options.drawn, None, workers=options.workers)

@@ -3,14 +3,16 @@
 uv run benchmarks/fine_tuning.py [--start bundled imagenet scratch] [--people 10 30 100 all] [--steps 400]
 
 Every cell takes the same steps, batches and crops of the same recipe; the people of a smaller cell are among those of a
-larger one. A cell whose record is in benchmarks/results/cells is not trained again, so that a stopped run goes on where
-it was; --again trains it anew. Measured on the validation people: any hair, at a threshold chosen on the other half of
-them. After each cell the record of all cells of so many steps is written.
+larger one. A cell whose record is in benchmarks/results/cells, of this very recipe and of the same weights to start
+from, is not trained again, so that a stopped run goes on where it was; --again trains it anew. Measured on the
+validation people: any hair, at a threshold chosen on the other half of them. After each cell the record of all cells of
+so many steps is written.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import time
@@ -28,18 +30,24 @@ from readers import counter_of
 from records import RESULTS, path_of, write_record
 
 from trichotrack.model.data import SignData
+from trichotrack.model.network import Backbone
 from trichotrack.model.plan import Plan
 from trichotrack.model.task import SignTask
+from trichotrack.model.weights import BUNDLED
 
 LABELS = Path(__file__).parents[1] / "local" / "hair70x"
 DATA = "hair-follicles-70x"
 STARTS = ("bundled", "imagenet", "scratch")
 PEOPLE: tuple[int | None, ...] = (10, 30, 100, None)
 STEPS = 400
-BACKBONE = {"imagenet": "tf_efficientnet_lite0"}
-"""Of each start: the one whose ImageNet weights a package brings; else that of the bundled model."""
+BACKBONE: Backbone = "tf_efficientnet_lite0"
+"""Of every start, so that a curve compares starts alone: that of the bundled model."""
 
-BUNDLED_BACKBONE = "mobilenetv4_conv_small"
+FROZEN = 2
+"""The stem and so many stages stay as they start, as in the bundled model's recipe; from scratch all must learn."""
+
+THREADS = 2
+"""Of an evaluation."""
 
 CELLS = "cells"
 """Folder of the cells' own records, within that of the records that make the page."""
@@ -56,12 +64,24 @@ class Recipe:
 
     start: str
     steps: int = STEPS
-    backbone: str = BUNDLED_BACKBONE
+    backbone: Backbone = BACKBONE
+    frozen: int = FROZEN
     learning_rate: float = 1.5e-3
     crop_px: int = 416
     batch_size: int = 8
     scale_jitter: float = 0.1
     seed: int = 0
+
+
+def recipe_of(start: str, steps: int) -> Recipe:
+    """The recipe of a cell: that of every other, but from scratch nothing is frozen."""
+    return Recipe(start, steps=steps, frozen=0 if start == "scratch" else FROZEN)
+
+
+def weights_sha256(start: str) -> str | None:
+    """Of the weights file that a start names; None where it names none."""
+    path = BUNDLED if start == "bundled" else Path(start)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 class Progress(lightning.Callback):
@@ -86,10 +106,11 @@ def train_cell(recipe: Recipe, labels: Path, people: int | None, *, workers: int
     lightning.seed_everything(recipe.seed, verbose=False)
     task = SignTask(
         PLAN,
-        backbone=recipe.backbone,  # type: ignore[arg-type]
+        backbone=recipe.backbone,
         start=recipe.start,
         start_as=START_AS.get(recipe.start),
         learning_rate=recipe.learning_rate,
+        frozen=recipe.frozen,
     )
     data = SignData(
         labels,
@@ -121,7 +142,7 @@ def train_cell(recipe: Recipe, labels: Path, people: int | None, *, workers: int
 
 def measure(task: SignTask, labels: Path, split: str = "val") -> dict[str, Any]:
     """Any hair of the validation people: figures, and (right, false, missed) of each of them, without their names."""
-    reads, _ = read_folder(counter_of(task, "cell"), labels, PLAN, split=split)
+    reads, _ = read_folder(counter_of(task, "cell", threads=THREADS), labels, PLAN, split=split)
     scores, _ = crossed_scores([read.sweeps[HAIR] for read in reads])
     people = sums_of((s.patient, (s.tp or 0, s.fp or 0, s.fn or 0)) for s in scores)
     figures = any_hair_figures(reads, HAIR)
@@ -137,16 +158,33 @@ def run_cell(recipe: Recipe, labels: Path, people: int | None, *, workers: int =
     began = time.monotonic()
     task = train_cell(recipe, labels, people, workers=workers)
     minutes = (time.monotonic() - began) / 60
-    told = {"recipe": asdict(recipe), "people": people, "minutes": round(minutes, 1)}
+    told = {
+        "recipe": asdict(recipe),
+        "weights_sha256": weights_sha256(recipe.start),
+        "people": people,
+        "minutes": round(minutes, 1),
+    }
     return told | {"tolerance_mm": TOLERANCE_MM, **measure(task, labels)}
 
 
 def cell_name(start: str, people: int | None, steps: int) -> str:
+    """As its record and its file are called."""
     return f"{DATA}, from {Path(start).stem}, {people or 'all'} people, {steps} steps"
 
 
 def cell_path(start: str, people: int | None, steps: int, out: Path = RESULTS) -> Path:
+    """Where the record of a cell is, whatever else its recipe was."""
     return path_of("cell", cell_name(start, people, steps), out=out / CELLS)
+
+
+def kept_cell(recipe: Recipe, people: int | None, out: Path = RESULTS) -> dict[str, Any] | None:
+    """The record of this very recipe from the same weights; None where there is none."""
+    path = cell_path(recipe.start, people, recipe.steps, out)
+    if not path.is_file():
+        return None
+    cell = json.loads(path.read_text(encoding="utf-8"))
+    same = cell["recipe"] == asdict(recipe) and cell.get("weights_sha256") == weights_sha256(recipe.start)
+    return cell if same else None
 
 
 def write_cell(told: Mapping[str, Any], out: Path = RESULTS) -> dict[str, Any]:
@@ -158,15 +196,16 @@ def write_cell(told: Mapping[str, Any], out: Path = RESULTS) -> dict[str, Any]:
 
 
 def write_curve(steps: int, out: Path = RESULTS) -> Path:
-    """The record of all cells of so many steps."""
+    """The record of all cells of so many steps, of the recipe as it is now."""
     every = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / CELLS).glob("cell-*.json"))]
-    cells = [cell for cell in every if cell["recipe"]["steps"] == steps]
+    of_steps = [cell for cell in every if cell["recipe"]["steps"] == steps]
+    cells = [cell for cell in of_steps if kept_cell(recipe_of(cell["recipe"]["start"], steps), cell["people"], out)]
     name = f"{DATA}, {steps} steps"
     told = {
         "command": f"uv run benchmarks/fine_tuning.py --steps {steps}",
         "data": DATA,
         "tolerance_mm": TOLERANCE_MM,
-        "recipe": {k: v for k, v in cells[0]["recipe"].items() if k not in {"start", "backbone"}},
+        "recipe": {k: v for k, v in cells[0]["recipe"].items() if k not in {"start", "backbone", "frozen"}},
         "validation": cells[0]["validation"],
         "cells": [_told_of_curve(cell) for cell in cells],
         "fewer_people": _compared(cells, ("bundled", 30), ("imagenet", 100)),
@@ -182,7 +221,13 @@ def people_of(cell: Mapping[str, Any]) -> dict[str, Sums]:
 def _told_of_curve(cell: Mapping[str, Any]) -> dict[str, Any]:
     recipe = cell["recipe"]
     f1s = {f"{kind}_f1": cell["figures"][kind]["f1"] for kind in ("kept_apart", "best")}
-    return {"start": recipe["start"], "backbone": recipe["backbone"], "people": cell["people"], **f1s}
+    told = {
+        "start": recipe["start"],
+        "backbone": recipe["backbone"],
+        "frozen": recipe["frozen"],
+        "people": cell["people"],
+    }
+    return {**told, **f1s}
 
 
 def _compared(
@@ -195,7 +240,8 @@ def _compared(
     first, second = people_of(found[0]), people_of(found[1])
     both = {name: np.concatenate([first[name], second[name]]) for name in first}
     less = figure(both, lambda s: f1_of(s[..., :3]) - f1_of(s[..., 3:]))
-    return {"one": list(one), "other": list(other), "f1_less": asdict(less)}
+    nets = [cell["recipe"]["backbone"] for cell in (found[0], found[1])]
+    return {"one": [*one, nets[0]], "other": [*other, nets[1]], "f1_less": asdict(less)}
 
 
 def main() -> None:
@@ -210,11 +256,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_float32_matmul_precision("high")
     cells = [(start, None if n == "all" else int(n)) for n in options.people for start in options.start]
-    missing = [cell for cell in cells if options.again or not cell_path(*cell, options.steps, options.out).exists()]
+    missing = [
+        (start, people)
+        for start, people in cells
+        if options.again or kept_cell(recipe_of(start, options.steps), people, options.out) is None
+    ]
     for done, (start, people) in enumerate(missing):
         name = cell_name(start, people, options.steps)
         print(f"{name}: cell {done + 1} of {len(missing)}", flush=True)
-        recipe = Recipe(start, steps=options.steps, backbone=BACKBONE.get(start, BUNDLED_BACKBONE))
+        recipe = recipe_of(start, options.steps)
         told = write_cell(run_cell(recipe, options.labels, people, workers=options.workers), options.out)
         left = told["minutes"] * (len(missing) - done - 1)
         print(f"{name}: F1 {said(told['figures']['kept_apart']['f1'])}; about {left:.0f} min left", flush=True)

@@ -1,4 +1,4 @@
-"""How far F1 falls on nuisances that no training drew: another device's colour, heavy blur, dark skin and others.
+"""How far F1 falls on nuisances beyond the renderer's training priors: a device's colour, blur, dark skin and others.
 
 uv run benchmarks/held_out.py MODEL [--captures 60] [--processes 2] [--name "..."]
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from drawn_exam import FIELDS, IGNORED_SIGN, TOLERANCE_MM, Examined, Job, examine_all, signs_of, unclipped
+from drawn_exam import FIELDS, IGNORED_SIGN, TOLERANCE_MM, Examined, Job, examine_all, refused_of, signs_of, unclipped
 from over_people import Sums, f1_of, figure, said
 from readers import open_counter
 from records import RESULTS, write_record
@@ -80,10 +80,12 @@ def main() -> None:
     parts = [examined[i : i + options.captures] for i in range(0, len(jobs), options.captures)]
     signs = [sign for sign in COUNTED_SIGNS if sign in signs_of(examined)]
     tables = {name: table_of(part, signs) for name, part in zip(strata, parts, strict=True)}
+    refused = {name or "usual": refused_of(part) for name, part in zip(strata, parts, strict=True)}
     told = {name: falls(tables[""], tables[name], signs) for name in HELD_OUT}
     for name, rows in told.items():
         for sign, row in rows.items():
             print(f"{name}, {sign}: F1 {said(row['usual'])} to {said(row['held_out'])}, fall {said(row['fall'])}")
+    print("refused captures:", ", ".join(f"{name} {count}" for name, count in refused.items()))
     if options.name:
         counter = open_counter(options.model)
         record = {
@@ -92,6 +94,7 @@ def main() -> None:
             "seed": HELD_OUT_SEED,
             "tolerance_mm": TOLERANCE_MM,
             "ignored_signs": [IGNORED_SIGN],
+            "refused_captures": refused,
             "strata": told,
             "note": options.note,
         }

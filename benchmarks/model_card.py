@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from page_parts import AUGMENTED
 from pages import ROOT, keep, table, wrapped
 from records import RESULTS
 from render import SECTIONS
@@ -26,8 +27,8 @@ FIGURES = (
     ("synthetic-exam", "Synthetic captures, other seeds", "One recipe drew both these and the training captures."),
     (
         "held-out",
-        "Nuisances that training never saw",
-        "Strata: colour of the device, blur, noise, dark skin, red hair.",
+        "Nuisances beyond the renderer's training priors",
+        f"Strata: colour of the device, blur, noise, dark skin, red hair. {AUGMENTED}",
     ),
     (
         "zero-shot",
@@ -97,8 +98,8 @@ log](renderer-log.md).
 
 ## Figures
 
-In brackets: 95 % intervals by resampling people. All of them, with machine and command:
-[benchmarks](benchmarks.md).
+In brackets: 95 % intervals by resampling people; on drawn captures, by resampling captures. All of them, with machine
+and command: [benchmarks](benchmarks.md).
 
 {figures}
 
@@ -115,10 +116,10 @@ In brackets: 95 % intervals by resampling people. All of them, with machine and 
 ## People it may fail
 
 Skin tones and hair colours are drawn from wide ranges, but the ranges are assumed, and tones are rendered, not
-photographed. Training leaves out, on purpose: {held_out}; what each of them costs stands above, where it was
-measured. Real captures were available from one hospital alone. How it does by age, sex, origin, skin tone or
-curl of hair of real people was never measured: look at every mark. Captures that you read stay on your
-computer.
+photographed. Left out of what training draws, on purpose: {held_out}. {augmented} What each of them
+costs stands above, where it was measured. Real captures were available from one hospital alone. How it does by
+age, sex, origin, skin tone or curl of hair of real people was never measured: look at every mark. Captures that
+you read stay on your computer.
 
 ## Fine-tune it
 
@@ -154,6 +155,7 @@ def page() -> str:
         trained_on=(spec.trained_on or "Not recorded")[:1].upper() + spec.trained_on[1:],
         figures=HERE,
         scales=scales,
+        augmented=AUGMENTED,
         held_out=", ".join(name.replace("_", " ") for name in HELD_OUT),
     )
     return wrapped(text).replace(HERE, "".join(section(*one, records, model) for one in FIGURES).strip())

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trichotrack.evaluate.figures import Figure
+from trichotrack.stats.rates import poisson_interval
 from trichotrack.stats.resample import cluster_bootstrap
 
 Sums = NDArray[np.float64]
@@ -33,6 +34,21 @@ def figure(people: Mapping[str, Sums], statistic: Callable[[Sums], Sums], *, res
 def ratio(rows: Iterable[tuple[str, float, float]]) -> Figure:
     """Sum over sum, of rows (person, numerator, denominator)."""
     return figure(sums_of((person, (above, below)) for person, above, below in rows), _quotient)
+
+
+def rate(rows: Iterable[tuple[str, int, float]]) -> Figure:
+    """Marks per cm², of rows (person, marks, cm²). Each end is the farther of two: over people, and exact Poisson.
+
+    None found is not none ever: resampling people who have none would say 0 to 0.
+    """
+    kept = list(rows)
+    marks, area_cm2 = sum(row[1] for row in kept), sum(row[2] for row in kept)
+    if not area_cm2:
+        return Figure(None)
+    over_people = ratio(kept)
+    low, high = poisson_interval(marks, area_cm2)
+    ends = [low if over_people.low is None else over_people.low, high if over_people.high is None else over_people.high]
+    return Figure(marks / area_cm2, min(low, ends[0]), max(high, ends[1]))
 
 
 def f1_of(sums: Sums) -> Sums:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as Markdown."""
-    return "\n".join(f"| {' | '.join(line)} |" for line in [header, ["---"] * len(header), *rows])
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, align: str = "---") -> str:
+    """Rows of cells as Markdown; align: of all columns but the first."""
+    lines = [header, ["---", *[align] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def wrapped(text: str, width: int = 118) -> str:

@@ -16,19 +16,18 @@ import json
 import sys
 from collections import Counter as Tally
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from drawn_marks import IGNORED_SIGN, TOLERANCE_MM, Field, is_refused, scores_of, without_missed
 
 import trichotrack
-from trichotrack.evaluate.points import CaptureScore, sweep_capture
+from trichotrack.evaluate.points import CaptureScore
 from trichotrack.evaluate.provenance import today
 from trichotrack.runtime.counter import BUNDLED, Counter
 from trichotrack.synth.priors import Priors
-from trichotrack.synth.render import SyntheticCapture, capture_rng, render_capture
+from trichotrack.synth.render import capture_rng, render_capture
 
 SCHEMA = "trichotrack.pins/1"
 PINS = BUNDLED.parent / "figures.json"
@@ -38,25 +37,12 @@ PIN_SEED = 910_000
 """Of these captures alone: no recipe trains or validates with it, and no exam draws by it."""
 
 
-@dataclass(frozen=True)
-class Field:
-    """A magnification: its name, size in px and µm per px."""
-
-    name: str
-    size_px: tuple[int, int]
-    um_per_px: float
-
-
 FIELDS = (Field("70×", (1280, 1024), 2.82), Field("20×", (800, 640), 5.7))
 CAPTURES = 16
 """Of each field."""
 
 PATCH_SHARE, ABSENT = (0.8, 1.3), 0.05
 """Nearly every capture lies within a patch and shows nearly every sign: few captures then hold many structures."""
-
-TOLERANCE_MM = 0.15
-IGNORED_SIGN = "intermediate_hair"
-"""Neither vellus nor terminal: a mark on one is neither right nor wrong."""
 
 MAX_F1_DROP, MAX_BIAS_GROWTH = 0.01, 0.03
 """Beyond these (or beyond one mark, where few are labelled) figures are worse: rounding elsewhere moves no more."""
@@ -67,13 +53,15 @@ def measure(onnx: Path = BUNDLED) -> dict[str, Any]:
     counter = _unrefusing(onnx)
     priors = _priors()
     scores: dict[str, list[CaptureScore]] = {}
-    drawn = []
+    drawn, refused = [], dict.fromkeys((field.name for field in FIELDS), 0)
     for number, field in enumerate(FIELDS):
         for index in range(CAPTURES):
             rng = capture_rng(PIN_SEED, number, index)
             capture = render_capture(rng, size_px=field.size_px, um_per_px=field.um_per_px, priors=priors)
             drawn.append(sorted(Tally(item.sign for item in capture.objects).items()))
-            scores.setdefault(field.name, []).extend(_scores(counter, capture))
+            reading = counter.read(capture.image, um_per_px=capture.um_per_px, preparation=capture.preparation)
+            refused[field.name] += is_refused(reading)
+            scores.setdefault(field.name, []).extend(scores_of(reading, capture, counter.spec))
     both = [score for of_field in scores.values() for score in of_field]
     return {
         "captures": {
@@ -85,6 +73,7 @@ def measure(onnx: Path = BUNDLED) -> dict[str, Any]:
         },
         "tolerance_mm": TOLERANCE_MM,
         "ignored": [IGNORED_SIGN],
+        "refused_captures": refused,
         "signs": {
             sign: _figures(both, sign) | {name: _figures(of_field, sign) for name, of_field in scores.items()}
             for sign in dict.fromkeys(score.sign for score in both)
@@ -95,8 +84,7 @@ def measure(onnx: Path = BUNDLED) -> dict[str, Any]:
 def _unrefusing(onnx: Path) -> Counter:
     """The model with no sign refused for what its validation missed: a pin must see every sign."""
     counter = Counter(onnx)
-    signs = tuple(replace(channel, recall=None, recall_se=None) for channel in counter.spec.signs)
-    counter.model_file = replace(counter.model_file, spec=replace(counter.spec, signs=signs))
+    counter.model_file = replace(counter.model_file, spec=without_missed(counter.spec))
     return counter
 
 
@@ -106,25 +94,6 @@ def _priors() -> Priors:
     prepared = {"clipped_chance": 0.0, "shaved_chance": 0.0, "tattooed_chance": 0.0}
     scalp = replace(plain.scalp, patch_share=PATCH_SHARE, sign_absent=ABSENT, rare_absent=ABSENT, **prepared)
     return replace(plain, scalp=scalp)
-
-
-def _scores(counter: Counter, capture: SyntheticCapture) -> list[CaptureScore]:
-    reading = counter.read(capture.image, um_per_px=capture.um_per_px, preparation=capture.preparation)
-    ignored = _points([item for item in capture.objects if item.sign == IGNORED_SIGN])
-    scores = []
-    for sign, told in reading.signs.items():
-        if told.status == "refused":
-            continue
-        drawn = _points([item for item in capture.objects if item.sign == sign])
-        found = [mark for mark in reading.objects if mark.sign == sign]
-        marks = (_points(found), np.array([mark.score or 0.0 for mark in found]))
-        swept = sweep_capture(drawn, marks, ignored, TOLERANCE_MM * 1000 / capture.um_per_px, sign=sign)
-        scores.append(swept.at(0.0))  # the reader has applied the model's thresholds
-    return scores
-
-
-def _points(items: list[Any]) -> NDArray[np.float64]:
-    return np.array([(item.x, item.y) for item in items], np.float64).reshape(-1, 2)
 
 
 def _figures(scores: list[CaptureScore], sign: str) -> dict[str, Any]:
@@ -175,6 +144,7 @@ def objections(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def pinned() -> dict[str, Any] | None:
+    """The figures beside the bundled file; None before any were pinned."""
     return json.loads(PINS.read_text(encoding="utf-8")) if PINS.is_file() else None
 
 

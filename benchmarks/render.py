@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import render_exams
-from page_parts import figure, names, paragraph, table
+from page_parts import figure, figure_table, names, paragraph
 from records import RESULTS
 
 DOCUMENT = RESULTS.parents[1] / "docs" / "benchmarks.md"
@@ -20,7 +20,8 @@ INTRODUCTION = """\
 # Benchmarks
 
 Made by `uv run benchmarks/render.py` from `benchmarks/results/`; do not edit. Beside each figure stand the command that
-makes it and the machine it was measured on. In brackets: 95 % intervals by resampling patients.
+makes it and the machine it was measured on. In brackets: 95 % intervals by resampling patients; on drawn captures, by
+resampling captures.
 """
 
 
@@ -59,7 +60,7 @@ def _quality(record: dict[str, Any]) -> str:
     ]
     header = ["sign", "captures", "labelled", "F1", "precision", "recall", "count MAE", "bias", "false per cm²"]
     notices = [text for text in (record["model"]["notice"], record["note"]) if text]
-    return paragraph(lines) + table(header, rows) + (paragraph(notices) if notices else "")
+    return paragraph(lines) + figure_table(header, rows) + (paragraph(notices) if notices else "")
 
 
 def _speed(record: dict[str, Any]) -> str:
@@ -78,7 +79,7 @@ def _speed(record: dict[str, Any]) -> str:
         f"each of {record['rounds']} rounds. Ratio: median over rounds (smallest to largest); 1 is the machine's limit."
     )
     lines = [f"### {record['name']}\n", described]
-    return paragraph(lines) + table(["capture", "threads", "captures/s", "bare session/s", "ratio"], rows)
+    return paragraph(lines) + figure_table(["capture", "threads", "captures/s", "bare session/s", "ratio"], rows)
 
 
 def _backbones(record: dict[str, Any]) -> str:
@@ -99,7 +100,7 @@ def _backbones(record: dict[str, Any]) -> str:
         "(below, all people, the same steps)."
     )
     lines = [f"### {record['name']}\n", described]
-    return paragraph(lines) + table(["backbone", "ms", "million weights", "file, MB", "real root F1"], rows)
+    return paragraph(lines) + figure_table(["backbone", "ms", "million weights", "file, MB", "real root F1"], rows)
 
 
 def _synth_speed(record: dict[str, Any]) -> str:
@@ -118,7 +119,7 @@ def _synth_speed(record: dict[str, Any]) -> str:
         "largest); at 1, drawing a capture would cost no more than reading one."
     )
     lines = [f"### {record['name']}\n", described]
-    return paragraph(lines) + table(["capture", "rendered/s", "decoded/s", "ratio"], rows)
+    return paragraph(lines) + figure_table(["capture", "rendered/s", "decoded/s", "ratio"], rows)
 
 
 def _install(record: dict[str, Any]) -> str:
@@ -134,7 +135,7 @@ def _install(record: dict[str, Any]) -> str:
 SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "quality": ("Agreement with labels", _quality),
     "synthetic-exam": ("Drawn captures, other seeds", render_exams.synthetic_exam),
-    "held-out": ("Nuisances never trained on", render_exams.held_out),
+    "held-out": ("Nuisances beyond the renderer's training priors", render_exams.held_out),
     "exam-difficulty": ("Is drawn scalp easier than real?", render_exams.exam_difficulty),
     "zero-shot": ("Real captures without training on them", render_exams.zero_shot),
     "backbones": ("Which backbone", _backbones),

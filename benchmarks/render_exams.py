@@ -4,33 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from page_parts import figure, names, paragraph, table
+from page_parts import AUGMENTED, figure, figure_table, names, paragraph
+
+THRESHOLDS = {
+    "own_thresholds": "the model's own",
+    "kept_apart": "one threshold, crossed over halves of the people",
+    "best": "the best of these captures (an upper bound)",
+}
+PLACES = {"whole": "whole captures", "hair_free": "hair-free parts"}
+
+UNSEEN = (
+    "The model is trained on nothing of it; the renderer's priors were set by measuring training people and by looking "
+    "at overlays of validation people, so this set is not untouched. Intervals are of these people alone; the "
+    "model is one training."
+)
 
 
 def zero_shot(record: dict[str, Any]) -> str:
     data = record["data"]
     split = "every split" if data["split"] == "all" else f"split `{data['split']}`"
-    told = {
-        "own_thresholds": "the model's own",
-        "kept_apart": "one, chosen on the other half of the people",
-        "best": "the best of these captures (an upper bound)",
-    }
     rows = [
-        [name, told[kind]]
+        [name, THRESHOLDS[kind]]
         + [figure(row[key], ".3f") for key in ("f1", "precision", "recall")]
         + [figure(row["count_mae"], ".2f"), figure(row["bias"], "+.2f")]
         for name, kinds in record["any_hair"].items()
         for kind, row in kinds.items()
     ]
-    places = {"whole": "whole captures", "hair_free": "hair-free parts"}
     false = [
-        [f"`{sign}`", places[place], str(row["marks"]), f"{row['area_cm2']:.1f}", figure(row["per_cm2"], ".2f")]
+        [f"`{sign}`", PLACES[place], *_false(row)]
         for sign, by_place in record["false_per_cm2"].items()
         for place, row in by_place.items()
     ]
     described = (
-        f"Model `{record['model']['name']}`, trained on nothing of it, on {data['captures']} captures of "
-        f"{data['patients']} people, {split}. A mark of any hair sign within {record['tolerance_mm']:g} mm of a "
+        f"Model `{record['model']['name']}` on {data['captures']} captures of {data['patients']} people, {split}. "
+        f"{UNSEEN} A mark of any hair sign within {record['tolerance_mm']:g} mm of a "
         f"labelled root is right, one to one; {names(record['ignored_signs'])} is neither right nor wrong; no sign is "
         "refused."
     )
@@ -40,10 +47,40 @@ def zero_shot(record: dict[str, Any]) -> str:
     )
     return (
         paragraph([f"### {record['name']}\n", described])
-        + table(["counted", "threshold", "F1", "precision", "recall", "count MAE", "bias"], rows)
+        + figure_table(["counted", "threshold", "F1", "precision", "recall", "count MAE", "bias"], rows)
         + paragraph([hair_free])
-        + table(["sign", "where", "marks", "cm²", "per cm²"], false)
+        + figure_table(["sign", "where", "marks", "cm²", "per cm²"], false)
+        + _by_split(record)
         + _notes(record)
+    )
+
+
+def _false(row: dict[str, Any]) -> list[str]:
+    return [str(row["marks"]), f"{row['area_cm2']:.1f}", figure(row["per_cm2"], ".2f")]
+
+
+def _by_split(record: dict[str, Any]) -> str:
+    """Each split by itself, where every split was read."""
+    parts = record.get("by_split", {})
+    if not parts:
+        return ""
+    rows = [
+        [f"`{split}`", f"{part['captures']} of {part['patients']} people", name, THRESHOLDS[kind]]
+        + [figure(row[key], ".3f") for key in ("f1", "precision", "recall")]
+        for split, part in parts.items()
+        for name, kinds in part["any_hair"].items()
+        for kind, row in kinds.items()
+    ]
+    false = [
+        [f"`{split}`", f"`{sign}`", PLACES[place], *_false(row)]
+        for split, part in parts.items()
+        for sign, by_place in part["false_per_cm2"].items()
+        for place, row in by_place.items()
+    ]
+    return (
+        paragraph(["By split, thresholds chosen within each:"])
+        + figure_table(["split", "captures", "counted", "threshold", "F1", "precision", "recall"], rows)
+        + figure_table(["split", "sign, each taken for false", "where", "marks", "cm²", "per cm²"], false)
     )
 
 
@@ -56,11 +93,15 @@ def synthetic_exam(record: dict[str, Any]) -> str:
         f"Model `{record['model']['name']}` on {record['captures']} drawn captures of each magnification ({fields}), "
         f"seed {record['seed']}, which no recipe trains with. A mark within {record['tolerance_mm']:g} mm is right, "
         f"one to one; marks on {names(record['ignored_signs'])} are neither right nor wrong. Intervals by resampling "
-        f"captures. Width: median error of shafts of at least {record['least_shaft_px']:g} px "
-        f"({record['least_shaft_um']:g} µm) at the model's scale; direction: median error, of "
-        "all hairs and of those whose tip is in view; all of hairs found."
+        "captures; the model is one training. Width: median error of shafts of at least "
+        f"{record['least_shaft_px']:g} px ({record['least_shaft_um']:g} µm) at the model's scale; direction: median "
+        "error, of all hairs and of those whose tip is in view; all of hairs found."
     )
-    lines = [f"### {record['name']}\n", described]
+    lines = [
+        f"### {record['name']}\n",
+        described,
+        _refused({name: told["refused_captures"] for name, told in record["groups"].items()}),
+    ]
     if record["refused"]:
         lines.append(f"Refused by the model's spec, and measured all the same: {names(record['refused'])}.")
     rows, shafts = [], []
@@ -76,8 +117,8 @@ def synthetic_exam(record: dict[str, Any]) -> str:
                 shafts.append([f"`{sign}`" if sign in told["signs"] else sign, group, *_shaft(row)])
     return (
         paragraph(lines)
-        + table(["sign", "scale", "drawn", "F1", "precision", "recall", "count bias, %", "count MAE"], rows)
-        + table(
+        + figure_table(["sign", "scale", "drawn", "F1", "precision", "recall", "count bias, %", "count MAE"], rows)
+        + figure_table(
             ["sign", "scale", "width, %", "at the root, %", "at the tip, %", "direction, °", "tip in view, °"], shafts
         )
         + _notes(record)
@@ -97,9 +138,9 @@ def _shaft(row: dict[str, Any]) -> list[str]:
 
 def held_out(record: dict[str, Any]) -> str:
     described = (
-        f"Model `{record['model']['name']}` on {record['captures']} drawn captures of each stratum, which no training "
-        f"drew, beside the same captures under the usual priors (seed {record['seed']}). Tolerance "
-        f"{record['tolerance_mm']:g} mm. Intervals by resampling pairs of captures."
+        f"Model `{record['model']['name']}` on {record['captures']} drawn captures of each stratum, beyond the "
+        f"renderer's training priors, beside the same captures under the usual priors (seed {record['seed']}). "
+        f"{AUGMENTED} Tolerance {record['tolerance_mm']:g} mm. Intervals by resampling pairs of captures."
     )
     rows = [
         [
@@ -113,28 +154,38 @@ def held_out(record: dict[str, Any]) -> str:
         for sign, row in signs.items()
     ]
     header = ["stratum", "sign", "F1, usual priors", "F1, this stratum", "fall"]
-    return paragraph([f"### {record['name']}\n", described]) + table(header, rows) + _notes(record)
+    return (
+        paragraph([f"### {record['name']}\n", described, _refused(record["refused_captures"])])
+        + figure_table(header, rows)
+        + _notes(record)
+    )
 
 
 def fine_tuning(record: dict[str, Any]) -> str:
     recipe, validation = record["recipe"], record["validation"]
+    frozen = {cell["start"]: cell["frozen"] for cell in record["cells"]}
     described = (
         f"Any hair root of `{record['data']}`, on {validation['captures']} captures of {validation['people']} "
-        f"validation people, within {record['tolerance_mm']:g} mm, at a threshold chosen on the other half of them. "
-        f"Every cell: {recipe['steps']} steps of {recipe['batch_size']} crops of {recipe['crop_px']} px; smaller "
-        "groups of people are among the larger."
+        f"validation people, within {record['tolerance_mm']:g} mm, at one threshold, crossed over halves of the "
+        f"people. Every cell: {recipe['steps']} steps of {recipe['batch_size']} crops of {recipe['crop_px']} px; "
+        "smaller groups of people are among the larger. The stem and first stages stay as they start: "
+        + ", ".join(f"{n} of them from {start}" for start, n in frozen.items())
+        + ". Intervals are of the people tested on alone: one training a cell, one draw of each group of people."
     )
     people = sorted({cell["people"] for cell in record["cells"]}, key=lambda n: n or 10**9)
     starts = dict.fromkeys((cell["start"], cell["backbone"]) for cell in record["cells"])
     f1s = {(c["start"], c["backbone"], c["people"]): figure(c["kept_apart_f1"], ".3f") for c in record["cells"]}
     rows = [[f"{start} (`{net}`)", *(f1s.get((start, net, n), "-") for n in people)] for start, net in starts]
     header = ["F1 after training from", *(f"{n} people" if n else "all people" for n in people)]
-    text = paragraph([f"### {record['name']}\n", described]) + table(header, rows)
+    text = paragraph([f"### {record['name']}\n", described]) + figure_table(header, rows)
     if compared := record.get("fewer_people"):
-        (start, few), (other, many) = compared["one"], compared["other"]
+        (start, few, net), (other, many, other_net) = compared["one"], compared["other"]
         less = figure(compared["f1_less"], "+.3f")
         text += paragraph(
-            [f"{start}, {few} people, less {other}, {many} people: F1 {less}, on the same validation people."]
+            [
+                f"From {start} (`{net}`), {few} people, less from {other} (`{other_net}`), {many} people:",
+                f"F1 {less}, on the same validation people.",
+            ]
         )
     return text
 
@@ -143,17 +194,25 @@ def exam_difficulty(record: dict[str, Any]) -> str:
     recipe, f1s, sizes = record["recipe"], record["f1"], record["sizes"]
     described = (
         f"One recipe (from {recipe['start']}, {recipe['steps']} steps) trained and tested on "
-        f"`{record['data']['real']}` and on {record['data']['drawn']}: any hair root, on people kept out of training."
+        f"`{record['data']['real']}` and on {record['data']['drawn']}: any hair root, on people kept "
+        "out of training, at one threshold, crossed over halves of them. Neither has masks of "
+        "what a device draws over its picture. Intervals are of the people tested on "
+        "alone: one training on each."
     )
     rows = [[what, *_size(sizes[what]), figure(f1s[what], ".3f")] for what in ("drawn", "real")]
     less = f"Drawn less real: {figure(record['drawn_less_real'], '+.3f')}."
     header = ["captures", "trained on", "tested on", "hairs a capture", "F1"]
-    return paragraph([f"### {record['name']}\n", described]) + table(header, rows) + paragraph([less])
+    return paragraph([f"### {record['name']}\n", described]) + figure_table(header, rows) + paragraph([less])
 
 
 def _size(sizes: dict[str, Any]) -> list[str]:
     told = [f"{sizes[split]['captures']} of {sizes[split]['people']} people" for split in ("train", "val")]
     return [*told, f"{sizes['hairs_per_capture']:.1f}"]
+
+
+def _refused(captures: dict[str, int]) -> str:
+    told = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in captures.items())
+    return f"Captures refused for showing too little scalp, all that was drawn in them missed: {told}."
 
 
 def _notes(record: dict[str, Any]) -> str:

@@ -66,6 +66,7 @@ def main() -> None:
             told = {key: row[key]["value"] for key in row if isinstance(row[key], dict)}
             said = ", ".join(f"{key} {value:.3f}" for key, value in told.items() if value is not None)
             print(f"{group} {sign}{' (refused)' if sign in refused else ''}: {row['labelled']} drawn, {said}")
+        print(f"{group}: {figures['refused_captures']} of {figures['captures']} captures refused")
         print(f"{group} all:", ", ".join(f"{key} {row['value']}" for key, row in figures["all_signs"].items()))
     if options.name:
         record = {

@@ -5,8 +5,8 @@ uv run benchmarks/zero_shot.py MODEL --labels local/hair70x [--split val] [--cap
 
 MODEL is an exported .onnx or a .ckpt. A mark of any hair sign within the tolerance of a labelled root is right, one to
 one. F1 is said at the model's own thresholds, at one threshold chosen on half of the people and measured on the other
-half (and the other way round, pooled), and at the best threshold of all, an upper bound. With --name a record is
-written.
+half (and the other way round, pooled), and at the best threshold of all, an upper bound. `--split all` says them of
+each split too. With --name a record is written.
 """
 
 from __future__ import annotations
@@ -81,6 +81,25 @@ def lines_of(figures: dict[str, Any]) -> list[str]:
     return lines
 
 
+def figures_of(reads: Sequence[Read]) -> dict[str, Any]:
+    """Any hair, and false black dots and tapering hairs."""
+    return {
+        "any_hair": {name: any_hair_figures(reads, name) for name in (HAIR, WITH_DOTS)},
+        "false_per_cm2": false_figures(reads),
+    }
+
+
+def by_split(reads: Sequence[Read]) -> dict[str, Any]:
+    """figures_of the captures of each split, with how many they are."""
+    parts: dict[str, list[Read]] = {}
+    for read in reads:
+        parts.setdefault(read.capture.capture.row.split, []).append(read)
+    return {
+        split: {"captures": len(part), "patients": len({read.patient for read in part}), **figures_of(part)}
+        for split, part in sorted(parts.items())
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
@@ -99,14 +118,16 @@ def main() -> None:
     ignored = options.ignore_sign or [IGNORED]
     plan = plan_of(counter, ignored=ignored, mm=options.tolerance_mm)
     reads, labels = read_folder(counter, options.labels, plan, split=options.split, captures=options.captures)
-    figures = {
-        "any_hair": {name: any_hair_figures(reads, name) for name in (HAIR, WITH_DOTS)},
-        "false_per_cm2": false_figures(reads),
-    }
+    figures = figures_of(reads)
+    if options.split == "all":
+        figures["by_split"] = by_split(reads)
     best = figures["any_hair"][HAIR]["best"]["threshold"]
     people = len({read.patient for read in reads})
     print(f"{options.model}: {len(reads)} captures of {people} people, tolerance {options.tolerance_mm} mm")
     print("\n".join(lines_of(figures)))
+    for split, part in figures.get("by_split", {}).items():
+        print(f"split {split}: {part['captures']} captures of {part['patients']} people")
+        print("\n".join(lines_of(part)))
     for what, tally in diagnosis(reads, counter, plan, best).items():
         print(f"at {best:.3f}, {what}: " + ", ".join(f"{name} {count}" for name, count in tally.most_common()))
     if options.pictures:

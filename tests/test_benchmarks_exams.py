@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from PIL import Image
 
 from tiny_model import build_tiny_model, scalp
 from trichotrack.evaluate.points import Sweep
+from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.labels.write import write_labels
+from trichotrack.problems import InputError
+from trichotrack.runtime.reading import SignReading
 from trichotrack.signs import SIGN, Sign
 from trichotrack.synth.label import SyntheticObject
 from trichotrack.synth.priors import Priors
@@ -88,6 +92,18 @@ def test_every_hair_sign_is_any_hair_and_a_black_dot_is_none(benchmarks, labelle
     assert (own["hair or black dot"].tp, own["hair or black dot"].fp, own["hair or black dot"].fn) == (3, 0, 1)
     told = any_hair.diagnosis(reads, counter, any_hair.plan_of(counter), 0.5)
     assert (told["right"], told["false"], told["missed"]) == ({"broken_hair": 2}, {}, {"hair": 2})
+    (part,) = benchmarks("zero_shot").by_split(reads).values()
+    assert (part["captures"], part["patients"], part["any_hair"]["hair"]["own_thresholds"]["labelled"]) == (1, 1, 4)
+    record = {
+        "name": "a set",
+        "model": {"name": "m", "notice": ""},
+        "tolerance_mm": 0.113,
+        "ignored_signs": ["abnormal"],
+    }
+    data = {"split": "all", "captures": 1, "patients": 1}
+    text = benchmarks("render_exams").zero_shot({**record, "data": data, **part, "by_split": {"val": part}})
+    assert "every split" in text
+    assert "| `val` | `black_dot` | whole captures | 1 |" in text
     whole, free = reads[0].false["black_dot"]
     assert (whole.marks, free.marks) == (1, 0)
 
@@ -119,6 +135,16 @@ def test_a_median_is_resampled_by_people(benchmarks):
     assert (apart.low, apart.high) == (0.0, 1.0)
     assert over_people.median([]).value is None
     assert over_people.median([("P0", 3.0)]).low is None
+
+
+def test_no_false_mark_is_not_none_ever(benchmarks):
+    rate = benchmarks("over_people").rate
+    none = rate([("P0", 0, 1.0), ("P1", 0, 1.0)])
+    assert (none.value, none.low) == (0.0, 0.0)
+    assert none.high == pytest.approx(3.689 / 2, abs=0.001)
+    uneven = rate([("P0", 100, 1.0), ("P1", 0, 1.0)])
+    assert (uneven.low, uneven.high) == (0.0, 100.0), "people differ more than counts do"
+    assert rate([]).value is None
 
 
 def test_a_difference_between_other_people_has_an_interval_around_it(benchmarks):
@@ -161,6 +187,25 @@ def test_a_drawn_capture_is_examined_by_the_reading_of_it(benchmarks, tmp_path):
     assert figures["all_signs"]["whole_direction_error_deg"]["value"] == pytest.approx(90.0, abs=0.5)
 
 
+def test_what_was_drawn_in_a_refused_capture_is_missed(benchmarks, tmp_path):
+    drawn_exam, readers = benchmarks("drawn_exam"), benchmarks("readers")
+    counter = readers.open_counter(build_tiny_model(tmp_path / "m.onnx")).unrefusing()
+    image = scalp(320, 240, {"black_dot": [(60, 180)]})
+    reading = counter.read(image, um_per_px=UM_PER_PX)
+    refused = SignReading("refused", "only 10% of the picture is scalp; 30% needed")
+    little = replace(reading, scalp_share=0.1, objects=(), signs=dict.fromkeys(reading.signs, refused))
+    objects = (thing("broken_hair", 60, 60), thing("broken_hair", 90, 60), thing("intermediate_hair", 250, 60))
+    capture = SimpleNamespace(image=image, um_per_px=UM_PER_PX, objects=objects, preparation="none")
+    stub = SimpleNamespace(read=lambda *_, **__: little, spec=counter.spec)
+    one = drawn_exam.examine(stub, capture, "20×", "a")
+    assert {score.sign: (score.tp, score.fp, score.fn) for score in one.scores} == {
+        "broken_hair": (0, 0, 2), "black_dot": (0, 0, 0),
+    }  # fmt: skip
+    figures = drawn_exam.figures_of([one], 60.0)
+    assert (figures["captures"], figures["refused_captures"]) == (1, 1)
+    assert not drawn_exam.examine(counter, capture, "20×", "a").refused
+
+
 def test_no_exam_draws_what_a_recipe_trains_with(benchmarks):
     seeds = {
         benchmarks("synthetic_exam").EXAM_SEED,
@@ -185,19 +230,37 @@ def test_a_fall_is_that_of_each_capture_beside_its_twin(benchmarks):
     assert told["broken_hair"]["fall"]["value"] == 0.0
     assert told[held_out.MEAN]["fall"]["value"] == pytest.approx(expected / 2)
     assert told["black_dot"]["fall"]["low"] == pytest.approx(expected)
+    record = {"name": "a model", "model": {"name": "m", "notice": ""}, "captures": 6, "seed": 1, "tolerance_mm": 0.15}
+    refused = {"usual": 0, "heavy_blur": 2}
+    text = benchmarks("render_exams").held_out({**record, "strata": {"heavy_blur": told}, "refused_captures": refused})
+    assert "all that was drawn in them missed: usual 0, heavy blur 2." in text
+    assert "hue, saturation and RGB shift" in text
 
 
 def test_the_drawn_counterpart_has_the_people_and_splits_of_the_real_set(benchmarks):
     exam = benchmarks("exam_difficulty")
     real = [CaptureRow(f"{i}.jpg", f"R{i // 2}", split="val" if i < 2 else "train") for i in range(8)]
-    rows = [CaptureRow(f"{i}.jpg", f"S{i // 2}") for i in range(8)]
+    rows = [CaptureRow(f"{i}.jpg", f"S{i // 2}", valid_area="m.png") for i in range(8)]
     splits = exam.splits_as(rows, real)
     assert sorted(splits.values()) == ["train", "train", "train", "val"]
     objects = (ObjectRow("1", "0.jpg", "terminal_hair", 1, 1), ObjectRow("2", "0.jpg", "yellow_dot", 2, 2))
     merged = exam.as_any_hair(LabelSet(Path(), tuple(rows), (), objects), splits)
     assert [item.sign for item in merged.objects] == ["hair"]
+    assert all(row.valid_area == "" for row in merged.captures)
     assert {label.sign for label in merged.labels} == {"hair"}
     assert len(merged.labels) == len(rows)
+
+
+def test_only_what_was_drawn_is_removed(benchmarks, labelled):
+    exam = benchmarks("exam_difficulty")
+    with pytest.raises(InputError, match="not drawn"):
+        exam.remove_drawn(labelled)
+    table = labelled / "captures.csv"
+    assert table.is_file()
+    rows = read_labels(labelled)
+    write_labels(replace(rows, captures=tuple(replace(row, device="synthetic") for row in rows.captures)), labelled)
+    exam.remove_drawn(labelled)
+    assert not labelled.exists()
 
 
 def test_clipped_priors_for_the_counterpart(benchmarks):
@@ -208,10 +271,11 @@ def test_clipped_priors_for_the_counterpart(benchmarks):
     assert priors.scalp.units_per_cm2 == (few / 2, many / 2)
 
 
-def cell(start: str, people: int | None, right: int) -> dict[str, object]:
+def cell(fine_tuning: ModuleType, start: str, people: int | None, right: int, steps: int = 7) -> dict[str, object]:
     figure = {"value": 0.5, "low": 0.4, "high": 0.6}
     return {
-        "recipe": {"start": start, "backbone": "net", "steps": 7, "batch_size": 8, "crop_px": 416},
+        "recipe": asdict(fine_tuning.recipe_of(start, steps)),
+        "weights_sha256": fine_tuning.weights_sha256(start),
         "people": people,
         "figures": {kind: {"f1": figure} for kind in ("kept_apart", "best")},
         "validation": {"people": 3, "captures": 3},
@@ -222,15 +286,29 @@ def cell(start: str, people: int | None, right: int) -> dict[str, object]:
 def test_the_curve_is_made_of_the_cells_of_as_many_steps(benchmarks, tmp_path):
     fine_tuning, page = benchmarks("fine_tuning"), benchmarks("render_exams")
     for start, people, right in (("bundled", 30, 8), ("imagenet", 100, 8), ("scratch", None, 1)):
-        fine_tuning.write_cell(cell(start, people, right), tmp_path)
-    other = cell("scratch", 10, 1)
-    other["recipe"]["steps"] = 9
-    fine_tuning.write_cell(other, tmp_path)
+        fine_tuning.write_cell(cell(fine_tuning, start, people, right), tmp_path)
+    fine_tuning.write_cell(cell(fine_tuning, "scratch", 10, 1, steps=9), tmp_path)
     assert fine_tuning.cell_path("scratch", None, 7, tmp_path).exists()
     path = fine_tuning.write_curve(7, tmp_path)
     record = benchmarks("json").loads(path.read_text(encoding="utf-8"))
     assert len(record["cells"]) == 3
     assert record["fewer_people"]["f1_less"]["value"] == 0.0
     text = page.fine_tuning(record)
-    assert "| bundled (`net`) | 0.500 (0.400 to 0.600) | - | - |" in text
-    assert "bundled, 30 people, less imagenet, 100 people: F1 +0.000" in text
+    net = fine_tuning.BACKBONE
+    assert f"| bundled (`{net}`) | 0.500 (0.400 to 0.600) | - | - |" in text
+    assert f"From bundled (`{net}`), 30 people, less from imagenet (`{net}`), 100 people:\nF1 +0.000" in text
+    assert "2 of them from bundled, 2 of them from imagenet, 0 of them from scratch" in text
+
+
+def test_a_cell_of_another_recipe_or_of_other_weights_is_trained_anew(benchmarks, monkeypatch, tmp_path):
+    fine_tuning = benchmarks("fine_tuning")
+    weights = tmp_path / "bundled.safetensors"
+    weights.write_bytes(b"first")
+    monkeypatch.setattr(fine_tuning, "BUNDLED", weights)
+    recipe = fine_tuning.recipe_of("bundled", 7)
+    assert fine_tuning.kept_cell(recipe, 30, tmp_path) is None
+    fine_tuning.write_cell(cell(fine_tuning, "bundled", 30, 8), tmp_path)
+    assert fine_tuning.kept_cell(recipe, 30, tmp_path)["people"] == 30
+    assert fine_tuning.kept_cell(replace(recipe, learning_rate=0.5), 30, tmp_path) is None
+    weights.write_bytes(b"second")
+    assert fine_tuning.kept_cell(recipe, 30, tmp_path) is None
