@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from trichotrack.capture import Quality
 from trichotrack.stats.rates import poisson_interval
+from trichotrack.visits.notices import notices
 from trichotrack.visits.series import ACTIVE_LOAD, EARLY_REGROWTH, outcomes_of, sign_series, site_visit_counts
 from visits_made import captured
 
@@ -83,3 +87,12 @@ def test_pooled_trend_does_not_move_when_only_the_mix_of_sites_does():
 def test_a_capture_without_scale_gives_a_count_and_no_density():
     (series,) = sign_series([captured(1, {"black_dot": 7}, area=None)])
     assert (series.pooled[0].count, series.pooled[0].density_per_cm2) == (7, None)
+
+
+def test_a_flag_for_little_scalp_is_explained_as_the_others_are():
+    fine, flagged = (captured(1, counts(4), field=field) for field in ("1", "2"))
+    flags = Quality(ok=False, flags=("45% of the picture is not scalp",))
+    flagged = replace(flagged, reading=replace(flagged.reading, quality=flags))
+    said = "1 of 2 captures have a quality flag (defocus, exposure, glare, not scalp or field)."
+    assert said in notices([fine, flagged], [], synthetic=False)
+    assert said not in notices([fine, fine], [], synthetic=False)
