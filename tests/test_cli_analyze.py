@@ -374,4 +374,4 @@ def test_a_picture_with_too_little_scalp_is_said_to_be_so(here: Path) -> None:
     pixels[:, 200:] = NO_SCALP
     Image.fromarray(pixels).save(here / "a.png")
     result = analyze("a.png", "--um-per-px", 6, "--out", "out", model=path)
-    assert "a.png: 50% of the picture is not scalp." in result.output
+    assert "a.png: 50% of the picture is not scalp" in result.output
