@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import LightningDataModule
@@ -116,7 +118,8 @@ class SyntheticData(LightningDataModule):
 
     train_captures: how many make an epoch. crop_px: side of a training field, canonical px, a multiple of 16.
     um_per_px: range from which each capture's own scale is drawn before it is brought to the canonical one.
-    clipped: chance of a clipped scalp.
+    clipped: chance of a clipped scalp. richer: fields of ScalpPriors that training draws otherwise, so that rare signs
+    are met more often; validation, and with it the thresholds, keeps the usual priors.
     """
 
     name = "synthetic scalps"
@@ -135,6 +138,7 @@ class SyntheticData(LightningDataModule):
         seed: int = 0,
         um_per_px: tuple[float, float] = (2.6, 8.7),
         clipped: float = 0.0,
+        richer: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.plan = plan or Plan()
@@ -142,6 +146,7 @@ class SyntheticData(LightningDataModule):
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.um_per_px_range = um_per_px
         self.priors = Priors(scalp=ScalpPriors(clipped_chance=clipped))
+        self.richer = Priors(scalp=_changed(self.priors.scalp, richer or {}))
         self.signs: Mapping[str, Sign] = {}
         self.train: TrainingSet | None = None
         self.val: WholeCaptures | None = None
@@ -150,7 +155,7 @@ class SyntheticData(LightningDataModule):
         if stage == "fit":
             # Drawn as large as it is taught: a crop would cut off the ends by which signs are told.
             side_um = self.crop_px * self.plan.um_per_px
-            scalp = DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um), self.priors)
+            scalp = DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um), self.richer)
             self.train = TrainingSet(
                 [scalp] * self.train_captures, self.plan, Augmenter(self.crop_px, whole=True), seed=self.seed
             )
@@ -163,6 +168,16 @@ class SyntheticData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Mapping[str, Tensor]]:
         return DataLoader(self.val, batch_size=1)
+
+
+def _changed(priors: ScalpPriors, fields: Mapping[str, Any]) -> ScalpPriors:
+    known = {field.name for field in dataclasses.fields(priors)}
+    if unknown := sorted(set(fields) - known):
+        raise InputError(
+            f"richer: {', '.join(unknown)} is no field of ScalpPriors; those are {', '.join(sorted(known))}."
+        )
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return dataclasses.replace(priors, **values)
 
 
 def training_loader(data: TrainingSet | None, batch_size: int, workers: int) -> DataLoader[Mapping[str, Tensor]]:
