@@ -88,6 +88,14 @@ def test_weights_of_another_network_are_refused(tmp_path):
         save_weights(network(), signs, tmp_path / "w.pt")
 
 
+def test_statistics_too_large_for_half_precision_survive_in_the_weights_file(tmp_path):
+    old, new = network(), network(seed=1)
+    old.tower[0][1].running_var.fill_(1e6)
+    save_weights(old, ["a", "b", "c"], tmp_path / "old.safetensors")
+    load_start(new, str(tmp_path / "old.safetensors"), "mobilenetv4_conv_small", ["a", "b", "c"])
+    assert torch.equal(new.tower[0][1].running_var, old.tower[0][1].running_var)
+
+
 def test_a_new_sign_begins_as_the_one_named_for_it(tmp_path):
     old, new = network(signs=2), network(signs=2, seed=1)
     save_weights(old, ["terminal_hair", "black_dot"], tmp_path / "old.safetensors")

@@ -181,6 +181,16 @@ def test_preparation_refuses_the_signs_it_imitates(tiny: Counter, preparation: s
     assert not {mark.sign for mark in reading.objects} & refused
 
 
+def test_a_sign_that_preparation_refuses_takes_no_structure_from_another(tmp_path: Path) -> None:
+    # Nearer than the smallest distance: of equal scores the upper mark, a broken hair, stays.
+    rivals = Counter(build_tiny_model(tmp_path / "rivals.onnx", tiny_spec(min_distance_um=600.0)))
+    picture = scalp(300, 260, {"broken_hair": [(130.0, 98.0)], "black_dot": [(130.0, 150.0)]})
+    apart = rivals.read(picture, um_per_px=6.0).signs
+    assert (apart["broken_hair"].count, apart["black_dot"].count) == (1, 0)
+    clipped = rivals.read(picture, um_per_px=6.0, preparation="clipped").signs
+    assert (clipped["broken_hair"].status, clipped["black_dot"].count) == ("refused", 1)
+
+
 def test_an_unknown_preparation_is_an_error(tiny: Counter) -> None:
     with pytest.raises(InputError, match="'washed' is not one of none, clipped"):
         tiny.read(scalp(300, 260, {}), um_per_px=6.0, preparation="washed")
@@ -333,11 +343,11 @@ def test_threads_below_one_are_refused(tmp_path: Path) -> None:
         Counter(build_tiny_model(tmp_path / "m.onnx"), threads=0)
 
 
-def test_no_starter_model_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(counter_module, "BUNDLED", tmp_path / "starter.onnx")
-    with pytest.raises(InputError, match="no starter model"):
+def test_no_bundled_model_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(counter_module, "BUNDLED", tmp_path / "bundled.onnx")
+    with pytest.raises(InputError, match="no bundled model"):
         Counter.bundled()
-    build_tiny_model(tmp_path / "starter.onnx")
+    build_tiny_model(tmp_path / "bundled.onnx")
     assert Counter.bundled().spec.name == "tiny"
 
 

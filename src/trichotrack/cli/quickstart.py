@@ -74,7 +74,7 @@ def _fine_tune(console: Console, demo: Path, out: Path, *, smoke: bool) -> Path:
     arguments += [f"--trainer.default_root_dir={runs}", f"--data.init_args.labels={demo / 'labelled'}"]
     arguments += [f"--data.init_args.cache={out / 'cache'}", *(SMOKE if smoke else ())]
     command = " ".join(["train", *arguments])
-    _say(console, 1, "Fine-tune the starter model on 36 labelled synthetic captures", command, result=runs)
+    _say(console, 1, "Fine-tune the bundled model on 36 labelled synthetic captures", command, result=runs)
     main(arguments)
     return runs / "version_0" / "checkpoints" / "best.ckpt"
 

@@ -21,7 +21,7 @@ from trichotrack.model import losses
 from trichotrack.model.metrics import LOWEST_SCORE, PointFigures, Validated, mean_f1
 from trichotrack.model.network import Backbone, SignNetwork, normalise
 from trichotrack.model.plan import STRIDE, Plan
-from trichotrack.model.sample import EXHAUSTIVE, Structures
+from trichotrack.model.sample import EXHAUSTIVE, UNKNOWN, Structures
 from trichotrack.model.weights import load_start
 from trichotrack.problems import InputError
 from trichotrack.signs import ACTIVE_SIGNS, SIGN, Sign
@@ -111,6 +111,9 @@ class SignTask(LightningModule):
         )
         # As in the runtime, nothing is found in padding or off the valid scalp.
         valid = valid_cells(batch["valid"][0].cpu().numpy(), STRIDE)
+        # Nor does a sign of which nothing is known there take a structure from others.
+        silent = (batch["levels"][0] == UNKNOWN)[None, :, None, None]
+        heads["logits"] = heads["logits"].masked_fill(silent, -torch.inf)
         self.points.update(
             self.decoded(heads, valid)[0],
             known,

@@ -76,7 +76,9 @@ def save_weights(network: nn.Module, signs: Sequence[str], path: Path) -> None:
     """The network's weights in half precision as safetensors: half the size, and nothing in it can run."""
     if path.suffix != ".safetensors":
         raise InputError(f"{path}: a weights file's name ends in .safetensors.")
-    tensors = {name: w.half() if w.is_floating_point() else w for name, w in network.state_dict().items()}
+    learnt = {name for name, _ in network.named_parameters()}
+    # Statistics of normalisation stay as they are: a variance above 65,504 would become infinite.
+    tensors = {name: w.half() if name in learnt else w for name, w in network.state_dict().items()}
     save_file({name: w.contiguous() for name, w in tensors.items()}, path, metadata={"signs": json.dumps(list(signs))})
 
 

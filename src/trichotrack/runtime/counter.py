@@ -22,7 +22,7 @@ from trichotrack.runtime.reading import MarkedObject, ModelRef, Reading, SignRea
 from trichotrack.runtime.spec import ModelSpec, SignSpec
 from trichotrack.signs import DOTS, refused_by_preparation
 
-BUNDLED = Path(__file__).parent / "bundled" / "starter.onnx"
+BUNDLED = Path(__file__).parent / "bundled" / "bundled.onnx"
 
 WHOLE_PX = 1536 * 1536
 """Larger images are read in tiles, so that memory does not grow with the camera."""
@@ -69,7 +69,7 @@ class Counter:
         (`reading.model.notice`). Raises InputError where this installation has none.
         """
         if not BUNDLED.is_file():
-            raise InputError("this installation holds no starter model; name a model of your own.")
+            raise InputError("this installation holds no bundled model; name a model of your own.")
         return cls(BUNDLED, threads=threads)
 
     @property
@@ -90,8 +90,11 @@ class Counter:
         """
         return self._look(image)[0]
 
-    def _look(self, image: NDArray[np.uint8]) -> tuple[Detections, float | None]:
-        """As detect, and the share of the image that is scalp; None where the model does not tell."""
+    def _look(self, image: NDArray[np.uint8], silent: frozenset[str] = frozenset()) -> tuple[Detections, float | None]:
+        """As detect, and the share of the image that is scalp; None where the model does not tell.
+
+        silent: signs that cannot be there, which take no structure from others.
+        """
         spec = self.spec
         cut = self._cut(image)
         heads = map_tiles(self.model_file.run, **cut)
@@ -102,7 +105,7 @@ class Counter:
             heads.get("offset"),
             heads.get("shaft"),
             stride=spec.stride,
-            thresholds=[channel.threshold for channel in spec.signs],
+            thresholds=[math.inf if channel.sign.name in silent else channel.threshold for channel in spec.signs],
             groups=[channel.sign.group for channel in spec.signs],
             min_distance_px=spec.suppression_px,
             valid=valid,
@@ -152,7 +155,9 @@ class Counter:
             objects: tuple[MarkedObject, ...] = ()
         else:
             wanted = self._canonical_size(capture, scale)
-            found, share = self._look(resample(capture.pixels, wanted))
+            signs = [channel.sign for channel in self.spec.signs]
+            silent = frozenset(sign.name for sign in signs if refused_by_preparation(sign, preparation))
+            found, share = self._look(resample(capture.pixels, wanted), silent)
             if share is not None and share < MIN_SCALP_SHARE:
                 reason = f"only {share:.0%} of the picture is scalp; {MIN_SCALP_SHARE:.0%} needed"
                 refusals = [refusal or reason for refusal in refusals]
