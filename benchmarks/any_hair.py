@@ -93,10 +93,10 @@ def _read(counter: OpenCounter, capture: CachedCapture, objects: Sequence[Object
     row = capture.capture.row
     groups = {HAIR: counter.hairs, WITH_DOTS: (*counter.hairs, "black_dot")}
     found = _on(counter.at_threshold(LOWEST_SCORE).detect(image), valid)
-    own = _on(counter.detect(image), valid)
+    own = _on(counter.prepared(row.preparation).detect(image), valid)
 
-    def swept(marks: Detections, name: str) -> Sweep:
-        chosen = counter.of_signs(marks, groups[name])
+    def swept(marks: Detections, name: str, without: frozenset[str] = frozenset()) -> Sweep:
+        chosen = counter.of_signs(marks, tuple(sign for sign in groups[name] if sign not in without))
         return sweep_capture(
             sample.structures.xy,
             (chosen.xy, chosen.score),
@@ -121,7 +121,8 @@ def _read(counter: OpenCounter, capture: CachedCapture, objects: Sequence[Object
         ignored=roots[~hair],
         found=found,
         sweeps={name: swept(found, name) for name in groups},
-        own={name: swept(own, name).at(0.0) for name in groups},
+        # As a user who names the preparation gets it: what the model refuses is not counted.
+        own={name: swept(own, name, counter.missed).at(0.0) for name in groups},
         false={
             sign: shares(counter.of_signs(own, (sign,)).xy, (roots, tips), valid, plan.um_per_px, border_px=border_px)
             for sign in FALSE_SIGNS

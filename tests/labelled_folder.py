@@ -32,10 +32,10 @@ def write_folder(folder: Path, *, people: int = 4, as_real: bool = False) -> Pat
     """One capture a person, the last two for validation. as_real: signs named as in the real hair set."""
     (folder / "images").mkdir(parents=True)
     signs = HAIRS if as_real else dict(SIGN)
-    names = [n for n in signs if n != "hair"] if as_real else list(SYNTHETIC_TO_REAL)
+    names = [n for n in signs if n != "hair"]
     captures, labels, objects = [], [], []
     for number in range(people):
-        drawn = render_capture(capture_rng(7, 0, number), size_px=(192, 160), um_per_px=6.0)
+        drawn = render_capture(capture_rng(7, 0, number), size_px=(288, 256), um_per_px=6.0)
         file = f"images/p{number}.png"
         Image.fromarray(drawn.image).save(folder / file)
         split = "train" if number < people - 2 else "val"
@@ -47,6 +47,7 @@ def write_folder(folder: Path, *, people: int = 4, as_real: bool = False) -> Pat
                 root_width_um=item.root_width_um, tip_width_um=item.tip_width_um,
             )
             for i, item in enumerate(drawn.objects)
+            if item.sign in (SYNTHETIC_TO_REAL if as_real else signs)
         ]  # fmt: skip
     write_labels(LabelSet(folder, tuple(captures), tuple(labels), tuple(objects), signs), folder)
     return folder

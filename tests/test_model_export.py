@@ -108,14 +108,14 @@ def test_a_broken_self_test_is_noticed(model, tmp_path):
 
 
 def test_a_graph_that_differs_from_pytorch_is_not_written(checkpoint, tmp_path, monkeypatch):
-    write = exporting._write_graph
+    write = exporting.write_graph
 
     def write_another(graph, path):
         changed = exporting.copy.deepcopy(graph)
         torch.nn.init.constant_(changed.network.logits.bias, -0.9)
         write(changed, path)
 
-    monkeypatch.setattr(exporting, "_write_graph", write_another)
+    monkeypatch.setattr(exporting, "write_graph", write_another)
     with pytest.raises(InputError, match="differs from PyTorch"):
         exporting.export(checkpoint, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

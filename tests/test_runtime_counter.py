@@ -182,13 +182,13 @@ def test_preparation_refuses_the_signs_it_imitates(tiny: Counter, preparation: s
 
 
 def test_a_sign_that_preparation_refuses_takes_no_structure_from_another(tmp_path: Path) -> None:
-    # Nearer than the smallest distance: of equal scores the upper mark, a broken hair, stays.
+    # Nearer than the smallest distance: the better mark, the black dot, stays.
     rivals = Counter(build_tiny_model(tmp_path / "rivals.onnx", tiny_spec(min_distance_um=600.0)))
     picture = scalp(300, 260, {"broken_hair": [(130.0, 98.0)], "black_dot": [(130.0, 150.0)]})
-    apart = rivals.read(picture, um_per_px=6.0).signs
-    assert (apart["broken_hair"].count, apart["black_dot"].count) == (1, 0)
-    clipped = rivals.read(picture, um_per_px=6.0, preparation="clipped").signs
-    assert (clipped["broken_hair"].status, clipped["black_dot"].count) == ("refused", 1)
+    untouched = rivals.read(picture, um_per_px=6.0).signs
+    assert (untouched["broken_hair"].count, untouched["black_dot"].count) == (0, 1)
+    dyed = rivals.read(picture, um_per_px=6.0, preparation="dye").signs
+    assert (dyed["broken_hair"].count, dyed["black_dot"].status) == (1, "refused")
 
 
 def test_an_unknown_preparation_is_an_error(tiny: Counter) -> None:
