@@ -50,8 +50,8 @@ THREADS = 2
 """Of an evaluation."""
 
 CELLS = "cells"
-"""Folder of the cells' own records, within that of the records that make the page; ignored by git, since they hold marks
-by person. A curve is rewritten from the cells at hand: a fresh clone has none."""
+"""Folder of the cells' own records, within that of the records that make the page; ignored by git, since they hold
+marks by person. A curve is rewritten from the cells at hand: a fresh clone has none."""
 
 START_AS = {"bundled": {HAIR: "terminal_hair"}}
 """The bundled weights have no channel for any hair: it begins as that of terminal hair."""
