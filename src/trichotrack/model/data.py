@@ -118,8 +118,9 @@ class SyntheticData(LightningDataModule):
 
     train_captures: how many make an epoch. crop_px: side of a training field, canonical px, a multiple of 16.
     um_per_px: range from which each capture's own scale is drawn before it is brought to the canonical one.
-    clipped: chance of a clipped scalp. richer: fields of ScalpPriors that training draws otherwise, so that rare signs
-    are met more often; validation, and with it the thresholds, keeps the usual priors.
+    clipped: chance of a clipped scalp. richer: fields of ScalpPriors that training draws otherwise in a share
+    `richer_share` of its captures, so that rare signs are met more often; validation, and with it the thresholds, keeps
+    the usual priors.
     """
 
     name = "synthetic scalps"
@@ -139,6 +140,7 @@ class SyntheticData(LightningDataModule):
         um_per_px: tuple[float, float] = (2.6, 8.7),
         clipped: float = 0.0,
         richer: dict[str, Any] | None = None,
+        richer_share: float = 1.0,
     ) -> None:
         super().__init__()
         self.plan = plan or Plan()
@@ -147,6 +149,7 @@ class SyntheticData(LightningDataModule):
         self.um_per_px_range = um_per_px
         self.priors = Priors(scalp=ScalpPriors(clipped_chance=clipped))
         self.richer = Priors(scalp=_changed(self.priors.scalp, richer or {}))
+        self.richer_share = richer_share
         self.signs: Mapping[str, Sign] = {}
         self.train: TrainingSet | None = None
         self.val: WholeCaptures | None = None
@@ -155,10 +158,13 @@ class SyntheticData(LightningDataModule):
         if stage == "fit":
             # Drawn as large as it is taught: a crop would cut off the ends by which signs are told.
             side_um = self.crop_px * self.plan.um_per_px
-            scalp = DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um), self.richer)
-            self.train = TrainingSet(
-                [scalp] * self.train_captures, self.plan, Augmenter(self.crop_px, whole=True), seed=self.seed
+            richer, usual = (
+                DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um), priors)
+                for priors in (self.richer, self.priors)
             )
+            rich = round(self.train_captures * self.richer_share)
+            scalps = [richer] * rich + [usual] * (self.train_captures - rich)
+            self.train = TrainingSet(scalps, self.plan, Augmenter(self.crop_px, whole=True), seed=self.seed)
         if stage in ("fit", "validate"):
             scalps = [DrawnCapture(self.plan, self.um_per_px_range, priors=self.priors)] * self.val_captures
             self.val = WholeCaptures(scalps, self.plan, [f"scalp {i}" for i in range(len(scalps))])

@@ -14,7 +14,7 @@ FOCUS = 2.0
 NEAR = 4.0
 """Exponent that spares cells next to a root (beta of Law & Deng 2018)."""
 
-OFFSET_WEIGHT, SHAFT_WEIGHT, SCALP_WEIGHT = 0.5, 0.2, 0.5
+OFFSET_WEIGHT, SHAFT_WEIGHT, SCALP_WEIGHT = 0.5, 0.8, 0.5
 
 
 def focal(logits: Tensor, heat: Tensor, weight: Tensor) -> Tensor:

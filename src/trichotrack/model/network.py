@@ -48,7 +48,6 @@ class SignNetwork(nn.Module):
             raise ValueError(f"{backbone} gives strides {self.backbone.feature_info.reduction()}, not 4, 8 and 16")
         stages = [level["stage"] for level in self.backbone.feature_info.get_dicts()]
         self.backbone.blocks = self.backbone.blocks[: max(stages)]
-        _pad_statically(self.backbone)
         channels = self.backbone.feature_info.channels()
         self.context = nn.Sequential(*(_Dilated(channels[-1], reach) for reach in CONTEXT_REACH))
         self.pyramid = FeaturePyramidNetwork(channels, width)
@@ -57,6 +56,7 @@ class SignNetwork(nn.Module):
         self.offset = nn.Conv2d(width, 2, 1)
         self.shaft = nn.Conv2d(width, 5, 1)
         self.scalp = nn.Conv2d(width, 1, 1)
+        _as_ours(self)
         nn.init.normal_(self.logits.weight, std=0.01)
         nn.init.constant_(self.logits.bias, -torch.logit(torch.tensor(1 - START_PROBABILITY)).item())
         for head in (self.offset, self.shaft, self.scalp):
@@ -152,10 +152,31 @@ class _StaticSame(nn.Conv2d):
         spare = [max(k - s, 0) for k, s in zip(self.kernel_size, self.stride, strict=True)]
         top, left = spare[0] // 2, spare[1] // 2
         padded = nn.functional.pad(x, (left, spare[1] - left, top, spare[0] - top))
-        return nn.functional.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        return super()._conv_forward(padded, self.weight, self.bias)
 
 
-def _pad_statically(module: nn.Module) -> None:
+class _Depthwise(nn.Conv2d):
+    """A depthwise convolution that keeps float32 under a CPU's bf16 autocast, where bf16 is up to ten times slower."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if not weight.requires_grad or x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return super()._conv_forward(x, weight, bias)
+        with torch.autocast("cpu", enabled=False):
+            return super()._conv_forward(x.float(), weight, bias).to(x.dtype)
+
+
+class _StaticSameDepthwise(_StaticSame, _Depthwise):
+    """Both."""
+
+
+def _as_ours(module: nn.Module) -> None:
+    """Gives convolutions the padding and the arithmetic that this network needs; weights stay."""
     for child in module.modules():
-        if isinstance(child, Conv2dSame):
-            child.__class__ = _StaticSame
+        if isinstance(child, nn.Conv2d):
+            same, depthwise = isinstance(child, Conv2dSame), child.groups > 1
+            if same and depthwise:
+                child.__class__ = _StaticSameDepthwise
+            elif same:
+                child.__class__ = _StaticSame
+            elif depthwise:
+                child.__class__ = _Depthwise
