@@ -24,11 +24,11 @@ from trichotrack.signs import DOTS, refused_by_preparation
 
 BUNDLED = Path(__file__).parent / "bundled" / "bundled.onnx"
 
-WHOLE_PX = 1536 * 1536
-"""Larger images are read in tiles, so that memory does not grow with the camera."""
+WHOLE_PX = 2048 * 2048
+"""Larger images are read in tiles, so that memory, 1 GiB by then, does not grow with the camera."""
 
-CORE_PX = 1024
-"""Side of a tile's core, before rounding to the model's total stride."""
+CORE_PX = 1152
+"""Side of a tile's core, before rounding to the total stride: with its halo as large as what is read whole."""
 
 MAX_CANONICAL_PX = 200_000_000
 """Beyond this the scale given is a mistake: 72 cm² at 6 µm per px, a quarter of a scalp."""
