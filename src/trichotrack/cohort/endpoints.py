@@ -218,10 +218,13 @@ CUTS: dict[str, float] = {"duration_years": 4.0, "salt0": 95.0}
 def subgroups(people: AnalysisSet, cohort: Cohort) -> tuple[Subgroup, ...]:
     """Response by AA type, sex, the two cuts, every yes/no column and every other column of at most eight groups."""
     found: list[Subgroup] = []
-    for column in ordered(cohort.kinds):
-        kind = cohort.kinds[column]
+    for column in ordered(dict.fromkeys([*cohort.kinds, "salt0"])):
+        kind = cohort.kinds.get(column, "number")
         if column in CUTS or kind != "number":
-            labels = [group_of(outcome.patient.facts.get(column), column, kind) for outcome in people.outcomes]
+            labels = [
+                group_of(outcome.salt0 if column == "salt0" else outcome.patient.facts.get(column), column, kind)
+                for outcome in people.outcomes
+            ]
             groups = _group_order(column, labels)
             if 1 < len(groups) <= 8:
                 found += [_subgroup(column, group, people.outcomes, labels) for group in groups]

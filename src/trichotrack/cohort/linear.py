@@ -44,7 +44,7 @@ def fit_linear(names: Sequence[str], x: Array, rate_percent: Array) -> LinearFit
 
     fit = sm.OLS(rate_percent, with_one).fit()
     if float(fit.get_influence().hat_matrix_diag.max()) > 1 - 1e-9:
-        return LinearFit((), len(x), spare, "one patient alone fixes a predictor: leave it out")
+        return LinearFit((), len(x), spare, "a predictor tells one patient alone from all others: leave it out")
     robust = fit.get_robustcov_results("HC3", use_t=True)
     bounds = np.asarray(robust.conf_int())
     rows = tuple(

@@ -171,7 +171,8 @@ def _bound(fall: Callable[[float], float], centre: float, way: int) -> float:
     near, step = centre, 0.5
     while abs(far := near + way * step) < _FARTHEST + _FAR:
         if fall(far) > _CRITICAL_95:
-            return float(brentq(lambda beta: fall(beta) - _CRITICAL_95, *sorted((near, far)), xtol=1e-7))
+            low, high = min(near, far), max(near, far)
+            return float(brentq(lambda beta: fall(beta) - _CRITICAL_95, low, high, xtol=1e-7))
         near, step = far, step * 1.5
     return way * math.inf
 

@@ -1,4 +1,4 @@
-"""A cohort as values: patients with what is known of them, their SALT by month since treatment start, adverse events."""
+"""A cohort as values: patients and what is known of them, SALT by month since treatment start, adverse events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a prediction would do on the next patients: AUC and calibration, less the optimism of having seen the data."""
+"""How well a prediction would do on the next patients: AUC and calibration, corrected for optimism."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def predict(x: Array, y: Array, *, resamples: int = 300, seed: int = 0) -> Predi
     differences = np.array([fall for fall in falls if np.isfinite(fall).all()])
     if len(differences) < FEWEST_RESAMPLES or not np.isfinite(own).all():
         return None
-    figures = (Figure(float(a), float(b)) for a, b in zip(own, differences.mean(axis=0), strict=True))
-    return Prediction(*figures, resamples=len(differences))
+    figures = [Figure(float(a), float(b)) for a, b in zip(own, differences.mean(axis=0), strict=True)]
+    return Prediction(figures[0], figures[1], figures[2], len(differences))
 
 
 def _linear_predictor(z: Array, y: Array, at: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Time to SALT ≤ 20: by the visit at which it was seen (Kaplan–Meier), and as what lies between two visits (Turnbull)."""
+"""Time to SALT ≤ 20: by the visit at which it was seen (Kaplan–Meier), and as between two visits (Turnbull)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def response_time(people: AnalysisSet, *, resamples: int = RESAMPLES, seed: int 
 
 def kaplan_meier(intervals: Sequence[ResponseInterval]) -> tuple[tuple[Step, ...], float]:
     """Steps at the months at which responses were seen (lifelines; log-log interval), and the median month."""
-    from lifelines import KaplanMeierFitter
+    from lifelines import KaplanMeierFitter  # type: ignore[import-untyped]
 
     months = np.array([one.right if one.seen else one.left for one in intervals])
     seen = np.array([one.seen for one in intervals])

@@ -114,16 +114,24 @@ def design(outcomes: Sequence[Outcome], terms: Sequence[Term], kinds: Mapping[st
     kept = tuple(outcome for outcome, reason in zip(outcomes, reasons, strict=True) if not reason)
     left_out = tuple(Counter(reason for reason in reasons if reason).items())
     names: list[str] = []
-    columns: list[Array] = []
+    x = np.zeros((len(kept), 0))
     for term in terms:
         for name, column in _columns(term, [_value(outcome, term) for outcome in kept], kinds.get(term.column)):
-            if len(column) and np.ptp(column) > 0:
-                names.append(name)
-                columns.append(column)
-            else:
+            if not len(column) or np.ptp(column) == 0:
                 left_out += ((f"{name} does not vary, so it says nothing and was dropped", 0),)
-    x = np.column_stack(columns) if columns else np.zeros((len(kept), 0))
+            elif _follows(column, x):
+                left_out += ((f"{name} follows from the predictors before it and was dropped", 0),)
+            else:
+                names.append(name)
+                x = np.column_stack([x, column])
     return Design(tuple(names), x, kept, left_out)
+
+
+def _follows(column: Array, before: Array) -> bool:
+    """Whether a column is a sum of multiples of those before it and a constant."""
+    known = np.column_stack([np.ones(len(column)), before])
+    rest = column - known @ np.linalg.lstsq(known, column, rcond=None)[0]
+    return float(np.abs(rest).max()) < 1e-8 * float(np.ptp(column))
 
 
 def _value(outcome: Outcome, term: Term) -> float | str | None:
@@ -159,7 +167,9 @@ def _columns(term: Term, values: Sequence[float | str | None], kind: Kind | None
 
 def _dummies(column: str, values: Sequence[str]) -> list[tuple[str, Array]]:
     groups = Counter(values)
-    reference = "male" if column == "sex" and "male" in groups else max(groups, key=lambda g: (groups[g], g), default="")
+    reference = (
+        "male" if column == "sex" and "male" in groups else max(groups, key=lambda g: (groups[g], g), default="")
+    )
     return [
         (f"{shown(column)} {group} (vs {reference})", np.array([value == group for value in values], dtype=np.float64))
         for group in sorted(groups)
