@@ -36,7 +36,7 @@ def main() -> None:
             [
                 name, aa_type, "female" if rng.random() < (0.68 if responded else 0.48) else "male",
                 int(np.clip(rng.normal(36, 12), 18, 70)), max(duration, 0.5), int(rng.random() < 0.3),
-                int(rng.random() < (0.5 if responded else 0.2)), int(rng.integers(0, 4)), int(rng.integers(0, 4)), 1,
+                int(rng.random() < (0.6 if responded else 0.2)), int(rng.integers(0, 4)), int(rng.integers(0, 4)), 1,
             ]
         )  # fmt: skip
         salt += [[name, month, value] for month, value in _course(rng, salt0, responded=responded, stays=stays)]

@@ -76,8 +76,10 @@ class CountsOverVisits:
 
 
 def in_windows(rows: Sequence[VisitCount], months: Sequence[float], window: float) -> list[tuple[float, VisitCount]]:
-    """(month of the plan, row). Baseline (0) is the last visit on or before treatment start; the others the nearest
-    within ± window, each visit used once."""
+    """(month of the plan, row). Baseline (0) is the last visit on or before treatment start.
+
+    The others are the nearest within ± window, each visit used once.
+    """
     patients: dict[str, list[VisitCount]] = {}
     for row in rows:
         patients.setdefault(row.patient, []).append(row)
@@ -117,8 +119,7 @@ def counts_over_visits(
     notes = []
     empty = _empty_cells(planned)
     notes += [
-        f"Nothing was counted {_in(arm)}at month {month:g}: a ratio to zero has no interval here, so that visit of that "
-        "arm is left out of the ratios."
+        f"Nothing was counted {_in(arm)}at month {month:g}: a ratio to zero has no interval here, so it has none."
         for arm, month in empty
     ]
     used = [(month, row) for month, row in planned if (row.arm, month) not in empty]

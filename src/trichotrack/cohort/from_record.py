@@ -1,4 +1,4 @@
-"""A cohort from the record: patients who had one treatment, their SALT, and reviewed counts, by month since its start."""
+"""A cohort from the record: patients who had one treatment, their SALT and reviewed counts by month since its start."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _landmarks(one: Treated, outcome: str) -> dict[str, Fact]:
 
 
 def visit_counts(one: Treated, outcome: str) -> list[VisitCount]:
-    """One outcome at each visit, over its sites; only from readings that a person reviewed or a validated model made."""
+    """One outcome at each visit, over its sites; from readings that a person reviewed or a validated model made."""
     found = []
     for day, captures in _visits(one.row):
         sites = site_visit_counts([c for c in captures if not unreviewed([c])], outcome).values()

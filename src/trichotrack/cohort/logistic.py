@@ -6,11 +6,13 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trichotrack.problems import InputError
+if TYPE_CHECKING:
+    from firthmodels import FirthLogisticRegression
 
 Array = NDArray[np.float64]
 
@@ -177,34 +179,32 @@ def _bound(fall: Callable[[float], float], centre: float, way: int) -> float:
     return way * math.inf
 
 
-def firth_model(z: Array, y: Array) -> object:
-    """A fitted FirthLogisticRegression, converged closely enough for printed digits."""
+def firth_model(z: Array, y: Array, tolerance: float = 1e-6) -> FirthLogisticRegression:
+    """A fitted FirthLogisticRegression; tolerance: of its gradient and its last step."""
     from firthmodels import FirthLogisticRegression
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return FirthLogisticRegression(backend="numpy", max_iter=200, gtol=1e-7, xtol=1e-7).fit(z, y)
+        return FirthLogisticRegression(backend="numpy", max_iter=200, gtol=tolerance, xtol=tolerance).fit(z, y)
 
 
 def _firth(z: Array, y: Array, scale: Array) -> list[Odds]:
-    from firthmodels import FirthLogisticRegression
+    """Closely where it converges; what does not (a bound, a p) at the looser tolerance, or NaN."""
+    tries = [_firth_figures(z, y, tolerance) for tolerance in (1e-6, 1e-4)]
+    figures = np.where(np.isfinite(tries[0]), tries[0], tries[1])
+    return [
+        Odds(*(_exp(value / scale[j]) for value in figures[j, :3]), p=float(figures[j, 3])) for j in range(len(scale))
+    ]
 
-    model = firth_model(z, y)
-    if not isinstance(model, FirthLogisticRegression):
-        raise InputError("Firth's regression could not be fitted.")
+
+def _firth_figures(z: Array, y: Array, tolerance: float) -> Array:
+    """(k, 4): coefficient, profile bounds, and p of the penalised likelihood ratio."""
+    model = firth_model(z, y, tolerance)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.lrt(list(range(z.shape[1])))
-        bounds = np.asarray(model.conf_int(alpha=0.05, method="pl", max_iter=200))
-    return [
-        Odds(
-            _exp(model.coef_[j] / scale[j]),
-            _exp(bounds[j, 0] / scale[j]),
-            _exp(bounds[j, 1] / scale[j]),
-            float(model.lrt_pvalues_[j]),
-        )
-        for j in range(z.shape[1])
-    ]
+        bounds = np.asarray(model.conf_int(alpha=0.05, method="pl", max_iter=200))[: z.shape[1]]
+    return np.column_stack([model.coef_, bounds, np.asarray(model.lrt_pvalues_)[: z.shape[1]]])
 
 
 def _p_value(twice_fall: float) -> float:
@@ -214,4 +214,4 @@ def _p_value(twice_fall: float) -> float:
 
 
 def _exp(value: float) -> float:
-    return math.inf if value > 700 else math.exp(value)
+    return math.inf if value > 700 else math.exp(value)  # NaN stays NaN

@@ -71,7 +71,7 @@ def _linear_predictor(z: Array, y: Array, at: Array) -> Array:
     """Log odds at other rows, of Firth's model with its intercept corrected. Constant columns are passed over."""
     varies = z.std(axis=0) > 0
     model = firth_model(z[:, varies], y)
-    slopes = np.asarray(getattr(model, "coef_"), dtype=np.float64)  # noqa: B009
+    slopes = np.asarray(model.coef_, dtype=np.float64)
     return shift(z[:, varies] @ slopes, y) + at[:, varies] @ slopes
 
 

@@ -1,4 +1,4 @@
-"""The Alopecia Areata Predictive Score of a cohort: patchy alopecia, about two months in, reviewed readings; else refused.
+"""The Alopecia Areata Predictive Score: patchy alopecia, about two months in, reviewed readings; else refused.
 
 Waśkiel-Burnat 2020 (doi 10.1111/jocd.13064): 65 patients with patchy alopecia areata. Not validated for JAK inhibitors
 nor for totalis or universalis. For research on cohorts: nothing here is told of, or to, one patient.
@@ -33,8 +33,8 @@ INTERCEPT, PER_POINT = 0.099, 1.971
 MONTH, WINDOW = 2.0, 0.5
 
 CAUTION = (
-    "The Alopecia Areata Predictive Score comes from 65 patients with patchy alopecia areata. It is not validated for JAK "
-    "inhibitors, totalis or universalis, and is given for research on cohorts, not for a patient."
+    "The Alopecia Areata Predictive Score comes from 65 patients with patchy alopecia areata. It is not validated for "
+    "JAK inhibitors, totalis or universalis, and is given for research on cohorts, not for a patient."
 )
 
 COLUMNS = ("patient", "month", "date", *POINTS, "reviewed_by")
@@ -42,7 +42,7 @@ COLUMNS = ("patient", "month", "date", *POINTS, "reviewed_by")
 
 @dataclass(frozen=True)
 class SignsFound:
-    """What reviewed readings of one patient found at a month. present: None where a sign was not counted (why: reason)."""
+    """What readings of one patient found at a month. present: None where a sign was not counted (why: reason)."""
 
     patient: str
     month: float
@@ -71,7 +71,7 @@ def published_chance(score: int) -> float:
 def score_of(
     patient: str, aa_type: str, found: list[SignsFound], *, month: float = MONTH, window: float = WINDOW
 ) -> Score:
-    """The score at the reading nearest to month within the window. Refused, with the reason, where anything is missing."""
+    """The score at the reading nearest to month within the window. Refused, with the reason, where one is missing."""
     if aa_type != "patchy":
         return _refused(
             patient, f"alopecia is {aa_type or 'of no stated type'}; the score is for patchy alopecia areata"
@@ -141,9 +141,7 @@ def told(scores: tuple[Score, ...]) -> list[str]:
     if known:
         counts = Counter(one.score for one in known if one.score is not None)
         said += [
-            f"Score {score:+d}: {counts[score]}; published chance of regrowth {100 * published_chance(score):.1f} %.".replace(
-                "-", "−"
-            )
+            f"Score {score}: {counts[score]}; published chance of regrowth {100 * published_chance(score):.1f} %."
             for score in sorted(counts, reverse=True)
         ]
     reasons = Counter(one.reason for one in scores if one.score is None)

@@ -189,7 +189,7 @@ def _linear(found: CohortAnalysis) -> list[str]:
     if fit.problem:
         return [f"No least squares: {fit.problem}.", *left_out]
     said = [
-        f"Least squares on the improvement rate of {fit.patients} completers, {len(fit.rows)} predictors, HC3 intervals.",
+        f"Least squares on the improvement rate of {fit.patients} completers, {len(fit.rows)} predictors, HC3.",
         "The rate is undefined at a baseline SALT of 0; negative rates are kept.",
         *left_out,
     ]

@@ -124,8 +124,8 @@ def _kind(table: Table, rows: Sequence[Row], column: str) -> Kind:
 
 def _fact(row: Row, column: str, kind: Kind) -> Fact | None:
     if column in {"aa_type", "sex"}:
-        choices = AA_TYPES if column == "aa_type" else SEXES
-        return (row.choice(column, choices, column.replace("_", " ")) or None) if row.text(column) else None
+        choices, what = (AA_TYPES, "type of alopecia areata") if column == "aa_type" else (SEXES, "sex")
+        return (row.choice(column, choices, what) or None) if row.text(column) else None
     if kind == "yes/no":
         return _yes_no(row, column)
     if kind == "group":
@@ -204,7 +204,7 @@ def _check_salt0(
     """A salt0 of the table of patients becomes the assessment at month 0, or must agree with the one that is there."""
     for row in rows_of(table, problems) if table else []:
         name = row.cells.get("patient", "")
-        told = people.get(name, {}).get("salt0")
+        told = people.get(name, {}).get("salt0") if row.cells.get("salt0") else None
         before = [one.total for one in salt.get(name, []) if one.month <= 0]
         if isinstance(told, float) and not before:
             salt[name] = [SaltAt(0.0, told), *salt.get(name, [])]
