@@ -20,7 +20,7 @@ def test_a_score_that_cannot_be_has_no_chance():
 
 
 def found(month=2.0, reviewer="Dr A. Kim", **present):
-    return SignsFound("P1", month, {name: False for name in POINTS} | present, reviewer)
+    return SignsFound("P1", month, dict.fromkeys(POINTS, False) | present, reviewer)
 
 
 def test_points_go_down_for_activity_and_up_for_regrowth():

@@ -118,14 +118,14 @@ def counts(
     from trichotrack.cohort.write import write_counts
     from trichotrack.visits.record import open_record
 
-    folder = _folder(out)
+    folder, planned = _folder(out), _months(months)
     notes: list[str] = []
     if source.is_dir():
         rows = read_counts(source, outcome)
     else:
         with open_record(source) as session:
             rows, notes = counts_of_record(session, drug, outcome)
-    found = counts_over_visits(rows, outcome, _months(months), window)
+    found = counts_over_visits(rows, outcome, planned, window)
     sentences = [*told(found), *notes]
     values, files = write_counts(found, sentences, folder)
     if as_json:

@@ -149,7 +149,7 @@ def _logistic(found: CohortAnalysis) -> list[str]:
     ]
     if len(clear) < len(fit.rows):
         said.append(
-            f"Firth's interval holds 1 for the other {len(fit.rows) - len(clear)}: nothing can be said of them."
+            f"Firth's interval holds 1 for the other {len(fit.rows) - len(clear)}: their direction is not settled."
         )
     if regressions.by_years:
         row = regressions.by_years
@@ -200,7 +200,7 @@ def _linear(found: CohortAnalysis) -> list[str]:
         for row in clear
     ]
     if not clear:
-        said.append("Every interval holds 0: nothing can be said of any predictor.")
+        said.append("Every interval holds 0: no direction is settled.")
     return said
 
 
