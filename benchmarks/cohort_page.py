@@ -124,7 +124,8 @@ trichotrack cohort counts trichotrack.sqlite --drug "drug A" --out counts-report
 `outcome, count, area_cm2`; a blank count is unknown, never 0). A visit counts for the nearest month within
 `--window`; baseline is the last visit on or before the start. Densities by arm × visit, their ratio to baseline,
 and, given the baseline density, arm against arm, by generalised estimating equations with log link and log-area
-offset, clustered by patient. Below 40 patients the covariance is bias-reduced and t quantiles are used. From a
+offset, clustered by patient. The working correlation is independence. Below 40
+patients the covariance is bias-reduced and t quantiles are used. From a
 record only reviewed readings enter.
 
 ## The predictive score

@@ -83,7 +83,8 @@ def _course(rng: np.random.Generator, salt0: int, *, responded: bool, stays: boo
             shares[1] = 1.0  # there by month 6
         middle = [round(salt0 - share * (salt0 - end)) for share in shares]
     else:
-        end = round(salt0 * (1 - max(-0.2, rng.normal(0.05, 0.2)))) if rng.random() < 0.7 else round(salt0 * 0.5)
+        little = max(-0.2, rng.normal(0.05, 0.15))
+        end = round(salt0 * (1 - (little if rng.random() < 0.7 else rng.uniform(0.25, 0.75))))
         end = int(np.clip(end, 24, 100))
         middle = [round(salt0 - share * (salt0 - end)) for share in (0.3, 0.7)]
     course = [(0, salt0), (3, middle[0]), (6, middle[1]), (9, end)]

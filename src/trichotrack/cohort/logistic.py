@@ -192,9 +192,8 @@ def _firth(z: Array, y: Array, scale: Array) -> list[Odds]:
     """Closely where it converges; what does not (a bound, a p) at the looser tolerance, or NaN."""
     tries = [_firth_figures(z, y, tolerance) for tolerance in (1e-6, 1e-4)]
     figures = np.where(np.isfinite(tries[0]), tries[0], tries[1])
-    return [
-        Odds(*(_exp(value / scale[j]) for value in figures[j, :3]), p=float(figures[j, 3])) for j in range(len(scale))
-    ]
+    ratios = [[_exp(value / scale[j]) for value in figures[j, :3]] for j in range(len(scale))]
+    return [Odds(ratio, low, high, float(p)) for (ratio, low, high), p in zip(ratios, figures[:, 3], strict=True)]
 
 
 def _firth_figures(z: Array, y: Array, tolerance: float) -> Array:
