@@ -46,6 +46,7 @@ COMMANDS = {
     "salt": Source("salt:salt_app", "SALT scores in the record."),
     "record": Source("record:record_app", "The record as a whole: readings accepted after review."),
     "report": Source("report:report", "Trends, verdicts and treatments of one patient, as one HTML file."),
+    "cohort": Source("cohort:cohort_app", "Cohorts: who responded and what predicts it; counts over visits; export."),
 }
 
 EXTRA_OF = {
@@ -53,6 +54,7 @@ EXTRA_OF = {
     "openpyxl": "labels", "yaml": "labels", "sklearn": "labels", "scipy": "labels", "cv2": "synth", "torch": "train",
     "torchvision": "train", "lightning": "train", "timm": "train", "albumentations": "train", "torchmetrics": "train",
     "onnx": "train", "onnxscript": "train", "jsonargparse": "train", "safetensors": "train", "tensorboard": "train",
+    "lifelines": "cohort", "firthmodels": "cohort", "pandas": "cohort",
 }  # fmt: skip
 """By package that is not there: the extra that brings it."""
 

@@ -1,0 +1,195 @@
+"""A cohort from the record: patients who had one treatment, their SALT and reviewed counts by month since its start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from trichotrack.cohort.counts import VisitCount
+from trichotrack.cohort.people import DAYS_PER_MONTH, Cohort, CohortPatient, Fact, Kind, SaltAt
+from trichotrack.cohort.score import POINTS, SignsFound
+from trichotrack.problems import InputError, Problem
+from trichotrack.runtime.reading import Reading
+from trichotrack.visits.comparable import unreviewed
+from trichotrack.visits.dates import first_day, last_day
+from trichotrack.visits.readings import current_reading, reviewed_by
+from trichotrack.visits.series import ACTIVE_LOAD, EARLY_REGROWTH, ReadCapture, count_in, site_visit_counts
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from trichotrack.visits.schema import Patient, Treatment
+
+LANDMARK_MONTHS = (0.0, 2.0)
+LANDMARK_WINDOW = 0.5
+LANDMARK_OUTCOMES = (ACTIVE_LOAD, EARLY_REGROWTH, "black_dot", "broken_hair", "tapering_hair", "short_vellus_hair")
+"""Densities that become columns such as active_load_m0 (last visit on or before the start) and active_load_m2."""
+
+
+@dataclass(frozen=True)
+class Treated:
+    """A patient of the record with the full date on which the treatment began, and its arm: drug and first dose."""
+
+    row: Patient
+    start: date
+    arm: str
+
+    def month(self, day: date) -> float:
+        return (day - self.start).days / DAYS_PER_MONTH
+
+
+def treated(session: Session, drug: str) -> tuple[list[Treated], list[str]]:
+    """Patients who had drug, by pseudonym; and who had it but is left out, since only part of the date is known.
+
+    Raises InputError naming the drugs of the record where drug is blank or nobody had it.
+    """
+    from sqlalchemy import select
+
+    from trichotrack.visits.schema import Patient, Treatment
+
+    drugs = sorted(set(session.scalars(select(Treatment.drug))))
+    named = [one for one in drugs if one.casefold() == drug.casefold()]
+    if not named:
+        listed = ", ".join(drugs) or "none"
+        message = "is not a treatment of the record" if drug else "is missing: month 0 is the start of a treatment"
+        raise InputError(Problem("--drug", message, f"The record has {listed}.", value=drug))
+    found, notes = [], []
+    for patient in session.scalars(select(Patient).order_by(Patient.id)):
+        rows = [one for one in patient.treatments if one.drug in named]
+        if not rows:
+            continue
+        begin = _start(rows)
+        if begin is None:
+            notes.append(f"{patient.id} is left out: the start of {drug} is not known to the day.")
+        else:
+            day, first = begin
+            arm = " ".join(part for part in (first.drug, first.dose, first.unit) if part)
+            found.append(Treated(patient, day, arm))
+    return found, notes
+
+
+def _start(rows: Sequence[Treatment]) -> tuple[date, Treatment] | None:
+    """The earliest start and its row; None where any row may have begun before it."""
+    starts = [(first_day(row.start), last_day(row.start), row) for row in rows]
+    if any(first is None for first, _, _ in starts):
+        return None
+    earliest = min(starts, key=lambda start: start[0] or date.max)
+    return (earliest[0], earliest[2]) if earliest[0] is not None and earliest[0] == earliest[1] else None
+
+
+def cohort_of_record(session: Session, drug: str, name: str) -> Cohort:
+    """Patients who had drug. Adverse events are not read from the record. Raises InputError where there is none."""
+    people, notes = treated(session, drug)
+    if not people:
+        raise InputError(Problem("record", f"has nobody whose start of {drug} is known to the day"))
+    patients = [_patient(one) for one in people]
+    kinds: dict[str, Kind] = {}
+    for patient in patients:
+        for column, fact in patient.facts.items():
+            kinds.setdefault(column, "group" if isinstance(fact, str) else "number")
+    return Cohort(
+        name, tuple(patients), kinds, None, synthetic=any(one.row.synthetic for one in people), notes=tuple(notes)
+    )
+
+
+def _patient(one: Treated) -> CohortPatient:
+    row = one.row
+    facts: dict[str, Fact] = {"arm": one.arm}
+    facts |= {column: text for column, text in (("aa_type", row.aa_type), ("sex", row.sex)) if text}
+    if row.birth_year is not None:
+        facts["age"] = float(one.start.year - row.birth_year)
+    first, last = first_day(row.onset), last_day(row.onset)
+    if first and last:
+        middle = (first.toordinal() + last.toordinal()) / 2
+        facts["duration_years"] = round(max(0.0, one.start.toordinal() - middle) / 365.25, 1)
+    for outcome in LANDMARK_OUTCOMES:
+        facts |= _landmarks(one, outcome)
+    salt = sorted((SaltAt(one.month(s.date), s.total) for s in row.salt), key=lambda at: at.month)
+    return CohortPatient(row.id, facts, tuple(salt))
+
+
+def _landmarks(one: Treated, outcome: str) -> dict[str, Fact]:
+    rows = visit_counts(one, outcome)
+    facts: dict[str, Fact] = {}
+    for month in LANDMARK_MONTHS:
+        near = (
+            [row for row in rows if row.month <= 0]
+            if month == 0
+            else [row for row in rows if row.month > 0 and abs(row.month - month) <= LANDMARK_WINDOW]
+        )
+        if near:
+            row = max(near, key=lambda r: r.month) if month == 0 else min(near, key=lambda r: abs(r.month - month))
+            facts[f"{outcome}_m{month:g}"] = row.count / row.area_cm2
+    return facts
+
+
+def visit_counts(one: Treated, outcome: str) -> list[VisitCount]:
+    """One outcome at each visit, over its sites; from readings that a person reviewed or a validated model made."""
+    found = []
+    for day, captures in _visits(one.row):
+        sites = site_visit_counts([c for c in captures if not unreviewed([c])], outcome).values()
+        areas = [site.exposure_cm2 for site in sites if site.exposure_cm2]
+        if areas and len(areas) == len(sites):
+            found.append(VisitCount(one.row.id, one.arm, one.month(day), sum(site.count for site in sites), sum(areas)))
+    return found
+
+
+def counts_of_record(session: Session, drug: str, outcome: str) -> tuple[list[VisitCount], list[str]]:
+    """Rows for `counts_over_visits`, and who was left out."""
+    people, notes = treated(session, drug)
+    rows = [row for one in people for row in visit_counts(one, outcome)]
+    waiting = sum(bool(unreviewed(captures)) for one in people for _, captures in _visits(one.row))
+    if waiting:
+        notes.append(f"{waiting} visits have readings that nobody reviewed: those readings are left out.")
+    return rows, notes
+
+
+def _visits(patient: Patient) -> Iterable[tuple[date, list[ReadCapture]]]:
+    for visit in patient.visits:
+        captures = []
+        for capture in visit.captures:
+            current = current_reading(capture)
+            captures.append(
+                ReadCapture(
+                    visit.id, visit.date, capture.site, capture.field, capture.preparation, capture.device,
+                    Reading.from_json(current.reading), bool(reviewed_by(current)), current.vellus_cutoff_um,
+                )
+            )  # fmt: skip
+        if captures:
+            yield visit.date, captures
+
+
+def signs_of_record(session: Session, drug: str) -> list[tuple[str, str, list[SignsFound]]]:
+    """(patient, AA type, signs at each visit) for the score.
+
+    A reading has tapering hairs as one class: none found means neither subtype; some found does not tell which, and
+    the score is refused, unless the model names exclamation_mark_hair and tapered_hair.
+    """
+    people, _ = treated(session, drug)
+    return [
+        (one.row.id, one.row.aa_type, [_signs(one, day, captures) for day, captures in _visits(one.row)])
+        for one in people
+    ]
+
+
+def _signs(one: Treated, day: date, captures: Sequence[ReadCapture]) -> SignsFound:
+    present = {name: _present(captures, name) for name in POINTS}
+    tapering = _present(captures, "tapering_hair")
+    reason = ""
+    for name in ("exclamation_mark_hair", "tapered_hair"):
+        if present[name] is None and tapering is not None:
+            present[name] = None if tapering else False
+            if tapering:
+                reason = "tapering hairs were found, but not told apart into exclamation-mark and tapered hairs"
+    reviewed = all(capture.reviewed for capture in captures)
+    return SignsFound(one.row.id, one.month(day), present, "yes" if reviewed else "", reason)
+
+
+def _present(captures: Sequence[ReadCapture], name: str) -> bool | None:
+    """Found in some capture; absent where each capture counted it as none; else not known."""
+    counts = [count_in(capture.reading, name)[0] for capture in captures]
+    if any(counts):
+        return True
+    return None if None in counts or not counts else False
