@@ -80,7 +80,7 @@ def test_a_record_of_a_newer_version_is_refused_in_a_sentence_and_left_alone(rec
     connection.commit()
     connection.close()
     with (
-        pytest.raises(InputError, match=r"newer trichotrack \(record version 99; this one reads 1\)"),
+        pytest.raises(InputError, match=r"newer trichotrack \(record version 99; this one reads 2\)"),
         open_record(record),
     ):
         pass

@@ -23,8 +23,11 @@ def current_reading(capture: Capture) -> StoredReading:
 
 
 def reviewed_by(reading: StoredReading) -> str:
-    """Who made the reading, or accepted it (the last to do so); "" where only a model stands for it."""
-    if reading.author != MODEL:
+    """Who made the reading, or accepted it (the last to do so); "" where only a model stands for it.
+
+    `schema.keep_reviewed` is the same rule in SQL.
+    """
+    if reading.author != MODEL and not reading.awaits_review:
         return reading.author
     return reading.reviews[-1].author if reading.reviews else ""
 
