@@ -19,7 +19,7 @@ MODEL = "model"
 
 def current_reading(capture: Capture) -> StoredReading:
     """The reading that counts: the newest by a person, else the newest by a model. Every capture has one."""
-    return max(capture.readings, key=lambda reading: (reading.author != MODEL, reading.id))
+    return max(capture.readings, key=lambda reading: (reading.author != MODEL, reading.added_at, reading.id))
 
 
 def reviewed_by(reading: StoredReading) -> str:

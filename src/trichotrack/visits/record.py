@@ -1,4 +1,4 @@
-"""The record: one SQLite file, or a PostgreSQL database, opened for one transaction that is kept whole or not at all."""
+"""The record: a SQLite file or a PostgreSQL database, opened for one transaction, kept whole or not at all."""
 
 from __future__ import annotations
 
@@ -49,8 +49,16 @@ def open_record(path: str | Path, *, write: bool = False, create: bool = False) 
 
 
 def record_exists(path: str | Path) -> bool:
-    """Whether there is something at path to open; a database is asked only when it is opened."""
-    return _is_url(path) or Path(path).exists()
+    """Whether there is something at path to open. Raises InputError where a database cannot be asked."""
+    if not _is_url(path):
+        return Path(path).exists()
+    try:
+        with open_record(path):
+            return True
+    except InputError as error:
+        if _NO_RECORD not in str(error):
+            raise
+        return False
 
 
 def shown(path: str | Path) -> str:
@@ -176,7 +184,7 @@ def _check_file(path: Path, *, create: bool) -> None:
             raise InputError(Problem(str(path), "is a folder, not a record", "Name a file with --record."))
         if not path.exists():
             if not create:
-                raise InputError(Problem(str(path), "there is no record here", _BEGIN))
+                raise InputError(Problem(str(path), _NO_RECORD, _BEGIN))
             if not path.parent.is_dir():
                 raise InputError(Problem(str(path), "its folder does not exist", "Make the folder first."))
             return
@@ -188,6 +196,7 @@ def _check_file(path: Path, *, create: bool) -> None:
         raise InputError(Problem(str(path), "is not a SQLite file, so not a record", "Name another with --record."))
 
 
+_NO_RECORD = "there is no record here"
 _BEGIN = "Name it with --record, or begin one with `trichotrack visit add` or `trichotrack patient add`."
 
 
@@ -206,7 +215,7 @@ def _check_schema(session: Session, path: str | Path, *, write: bool, create: bo
         session.flush()
         return True
     if not tables and _is_url(path):
-        raise InputError(Problem(shown(path), "there is no record here", _BEGIN))
+        raise InputError(Problem(shown(path), _NO_RECORD, _BEGIN))
     versions = list(session.scalars(select(RecordInfo.schema_version))) if "record_info" in tables else []
     if len(versions) != 1:
         message = f"is a {'database' if _is_url(path) else 'SQLite file'}, but not a record of trichotrack"

@@ -321,7 +321,9 @@ def keep_reviewed(connection: Connection, capture_id: int | None = None) -> None
     reviewed = (
         select(case((or_(by_person, accepted), true()), else_=false()))
         .where(StoredReading.capture_id == Capture.id)
-        .order_by(case((StoredReading.author == MODEL, 1), else_=0), StoredReading.id.desc())
+        .order_by(
+            case((StoredReading.author == MODEL, 1), else_=0), StoredReading.added_at.desc(), StoredReading.id.desc()
+        )
         .limit(1)
         .correlate(Capture)
         .scalar_subquery()

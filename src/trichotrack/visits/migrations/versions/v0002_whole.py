@@ -1,4 +1,4 @@
-"""Version 2: history of the disease, tapers, ClinRO, laboratory values, adverse events, photographs; what is reviewed."""
+"""Version 2: history, tapers, ClinRO, laboratory values, adverse events, photographs; and what is reviewed."""
 
 import hashlib
 
@@ -76,6 +76,6 @@ def _fill() -> None:
     current = (
         "SELECT CASE WHEN r.author <> 'model' OR EXISTS (SELECT 1 FROM reviews WHERE reviews.reading_id = r.id) "
         "THEN true ELSE false END FROM readings AS r WHERE r.capture_id = captures.id "
-        "ORDER BY CASE WHEN r.author = 'model' THEN 1 ELSE 0 END, r.id DESC LIMIT 1"
+        "ORDER BY CASE WHEN r.author = 'model' THEN 1 ELSE 0 END, r.added_at DESC, r.id DESC LIMIT 1"
     )
     connection.execute(sa.text(f"UPDATE captures SET reviewed = coalesce(({current}), false)"))  # noqa: S608
