@@ -8,7 +8,10 @@ import io
 from hypothesis import strategies as st
 from PIL import Image
 
-from trichotrack.visits.history import AA_TYPES
+from trichotrack.visits.add import add_visit
+from trichotrack.visits.history import AA_TYPES, add_patient, add_salt, add_treatment
+from trichotrack.visits.plan import plan_visit
+from trichotrack.visits.readings import accept_readings
 from trichotrack.visits.record import open_record
 from trichotrack.visits.schema import (
     AdverseEvent,
@@ -25,7 +28,7 @@ from trichotrack.visits.schema import (
     Treatment,
     Visit,
 )
-from visits_made import SIGNS, reading
+from visits_made import SIGNS, MadeReader, reading, write_visit
 
 TRICKY = (
     "=1+1", "'=1", "-5", "+x", "@home", "007", "1,5", "1.50", "a;b", 'say "hi"', "TRUE", "2026-03-04", "_x000D_",
@@ -138,6 +141,20 @@ def records(draw):
     """A list of patients, each with all that is known of them, ready to be stored."""
     names = draw(st.lists(st.sampled_from(("P001", "007", "x.y-z", "환자1")), max_size=3, unique=True))
     return [draw(patients(name)) for name in names]
+
+
+def begun_record(path, folder, *, site="vertex"):
+    """A small record at path: a patient with a treatment, SALT and a visit of two captures, accepted by A. Kim."""
+    with open_record(path, create=True) as session:
+        add_patient(session, "P001", aa_type="totalis", onset="2011", atopy="asthma;dermatitis")
+        add_treatment(session, {"patient": "P001", "drug": "drug A", "start": "2026", "taper": "2026-02  8;2026-03 4"})
+        add_salt(session, {"patient": "P001", "date": "2026-03-04", "total": "62.5"})
+    visit = write_visit(folder, {f"{site}_1_1": 8, f"{site}_1_2": 10})
+    plan = plan_visit(visit, "{site}_{field}_{n}", patient="P001", day=dt.date(2026, 3, 4))
+    add_visit(path, plan, MadeReader(), um_per_px=10.0)
+    with open_record(path, write=True) as session:
+        accept_readings(session, "P001", "A. Kim")
+    return path
 
 
 def store(path, made):

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from records_made import contents, records, store
+from records_made import begun_record, contents, records, store
 from trichotrack.problems import InputError
-from trichotrack.visits.history import add_patient, add_salt, add_treatment
-from trichotrack.visits.readings import accept_readings
 from trichotrack.visits.record import open_record
 from trichotrack.visits.schema import Base
 from trichotrack.visits.stored import READINGS_KIND
 from trichotrack.visits.table_files import FORMATS
 from trichotrack.visits.transfer import KINDS, export_record, import_record
-from visits_made import MadeReader, write_visit
 
 PHASES = (Phase.explicit, Phase.generate)
 """No shrinking: an example is a whole record, with files."""
@@ -73,20 +69,7 @@ def test_every_column_of_every_table_is_exported_or_a_number_of_the_database_its
 
 @pytest.fixture
 def record(tmp_path):
-    from trichotrack.visits.add import add_visit
-    from trichotrack.visits.plan import plan_visit
-
-    path = tmp_path / "trichotrack.sqlite"
-    with open_record(path, create=True) as session:
-        add_patient(session, "P001", aa_type="totalis", onset="2011", atopy="asthma;dermatitis")
-        add_treatment(session, {"patient": "P001", "drug": "drug A", "start": "2026", "taper": "2026-02  8;2026-03 4"})
-        add_salt(session, {"patient": "P001", "date": "2026-03-04", "total": "62.5"})
-    folder = write_visit(tmp_path / "visit", {"vertex_1_1": 8, "vertex_1_2": 10})
-    plan = plan_visit(folder, "{site}_{field}_{n}", patient="P001", day=dt.date(2026, 3, 4))
-    add_visit(path, plan, MadeReader(), um_per_px=10.0)
-    with open_record(path, write=True) as session:
-        accept_readings(session, "P001", "A. Kim")
-    return path
+    return begun_record(tmp_path / "trichotrack.sqlite", tmp_path / "visit")
 
 
 def test_imported_twice_it_adds_nothing_twice(record, tmp_path):

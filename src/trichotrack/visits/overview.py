@@ -75,7 +75,7 @@ SHOWN_VISITS = 100
 
 
 def needs_review(session: Session, patient: str = "", *, shown: int = SHOWN_VISITS) -> dict[str, Any]:
-    """What awaits review: unreviewed captures in all, and the visits that have them, the oldest first, shown at most."""
+    """What awaits review: unreviewed captures in all, and the first visits that have them, by date."""
     from sqlalchemy import func, not_, select
 
     from trichotrack.visits.history import patient_of

@@ -27,7 +27,8 @@ def add_photos(session: Session, patient: str, paths: Sequence[Path], *, date: s
     from trichotrack.visits.schema import Photo
 
     day, found = full_date(date), patient_of(session, patient)
-    added, problems = Added(), []
+    added = Added()
+    problems: list[Problem] = []
     for path in find_captures(paths):
         try:
             photo = read_capture(path)
