@@ -143,13 +143,16 @@ def records(draw):
     return [draw(patients(name)) for name in names]
 
 
-def begun_record(path, folder, *, site="vertex"):
-    """A small record at path: a patient with a treatment, SALT and a visit of two captures, accepted by A. Kim."""
+def begun_record(path, folder, *, mark=0):
+    """A small record at path: a patient with a treatment, SALT and a visit of two captures, accepted by A. Kim.
+
+    mark: other numbers, other pictures.
+    """
     with open_record(path, create=True) as session:
         add_patient(session, "P001", aa_type="totalis", onset="2011", atopy="asthma;dermatitis")
         add_treatment(session, {"patient": "P001", "drug": "drug A", "start": "2026", "taper": "2026-02  8;2026-03 4"})
         add_salt(session, {"patient": "P001", "date": "2026-03-04", "total": "62.5"})
-    visit = write_visit(folder, {f"{site}_1_1": 8, f"{site}_1_2": 10})
+    visit = write_visit(folder, {"vertex_1_1": 8, "vertex_1_2": 10}, mark=mark)
     plan = plan_visit(visit, "{site}_{field}_{n}", patient="P001", day=dt.date(2026, 3, 4))
     add_visit(path, plan, MadeReader(), um_per_px=10.0)
     with open_record(path, write=True) as session:

@@ -70,7 +70,7 @@ def record(tmp_path):
 
 @pytest.mark.parametrize("moment", [*STATEMENTS, COMMIT])
 def test_an_import_that_is_killed_leaves_the_record_as_it_was(record, tmp_path, moment):
-    other = begun_record(tmp_path / "other.sqlite", tmp_path / "others", site="occipital")
+    other = begun_record(tmp_path / "other.sqlite", tmp_path / "others", mark=3)
     with open_record(other) as session:
         export_record(session, tmp_path / "out")
     for path in (tmp_path / "out").glob("*.csv"):

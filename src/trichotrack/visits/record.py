@@ -70,7 +70,7 @@ def shown(path: str | Path) -> str:
 
     try:
         return make_url(str(path)).render_as_string(hide_password=True)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return str(path).partition("://")[0] + "://…"
 
 
