@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from test_visits_cli import run
+from trichotrack.cli.app import app
 from trichotrack.geometry import Scale
 from trichotrack.problems import InputError, Problem
+from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.reading import MarkedObject, ModelRef, SignReading
 from trichotrack.visits.add import add_visit
 from trichotrack.visits.carry import KEPT, NEW, TOLERANCE_UM, carry_over
@@ -196,3 +201,21 @@ def test_a_capture_that_cannot_be_read_is_told_and_the_others_go_on(record, tmp_
 
     told = reread_patient(record, "P001", Moody(), captures=tmp_path / "originals")
     assert (told.read, [problem.place for problem in told.problems]) == (2, ["frontal_1_1.png"] * 2)
+
+
+def test_by_command_the_unmatched_marks_are_listed_with_what_to_do(record, tmp_path, monkeypatch):
+    def bundled():
+        reader = OtherReader()
+        reader.spec = SimpleNamespace(vellus_cutoff_um=30.0)
+        return reader
+
+    monkeypatch.setattr(Counter, "bundled", staticmethod(bundled))
+    correct(record)
+    told = run(app, "reread", "P001", "--record", record, "--captures", tmp_path / "originals")
+    assert f"2026-03-04  frontal_1_1.png  black_dot at 70, 50: {NEW}" in told
+    assert "4 captures of P001 read anew, 0 read just so before." in told
+    assert "1 mark without a counterpart: look at them, then accept with `trichotrack record accept P001`" in told
+    machine = json.loads(run(app, "reread", "P001", "--record", record, "--captures", tmp_path / "originals", "--json"))
+    assert (machine["read"], machine["known"], machine["unmatched"]) == (0, 4, [])
+    assert "P001  2026-03-04  2 of 2 captures unreviewed" in run(app, "record", "pending", "--record", record)
+    assert "black_dot: " in run(app, "patient", "counts", "P001", "--record", record)

@@ -148,3 +148,27 @@ def test_a_capture_without_a_reading_is_refused(record, tmp_path):
         (out / name).unlink()
     with pytest.raises(InputError, match="has no reading"):
         take_in(tmp_path / "other.sqlite", out)
+
+
+def test_a_hash_that_leads_out_of_the_folder_is_refused(record, tmp_path):
+    out = tmp_path / "out"
+    export(record, out)
+    for name in ("captures.csv", "readings.csv"):
+        lines = (out / name).read_text().splitlines()
+        cells = [line.split(",") for line in lines[1:]]
+        place = lines[0].split(",").index("sha256")
+        for row in cells:
+            row[place] = "../" + row[place]
+        (out / name).write_text("\n".join([lines[0], *map(",".join, cells)]))
+    with pytest.raises(InputError) as caught:
+        take_in(tmp_path / "other.sqlite", out)
+    assert {problem.message.split(":")[0] for problem in caught.value.problems} >= {"is not a sha256"}
+
+
+def test_an_export_is_for_its_owner_alone_and_takes_no_folder_away(record, tmp_path):
+    (tmp_path / "out.part").mkdir()
+    (tmp_path / "out.part" / "mine.txt").write_text("x")
+    export(record, tmp_path / "out")
+    assert (tmp_path / "out.part" / "mine.txt").is_file()
+    if hasattr(__import__("os"), "getuid"):
+        assert (tmp_path / "out").stat().st_mode & 0o077 == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,7 @@ PICTURES, PHOTOS, READINGS = "pictures", "photos", "readings"
 """Folders of files, by the sha256 in their table."""
 
 _MAX_SIDE_PX = 100_000
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def stored_kinds(folder: Path) -> tuple[TableKind, ...]:
@@ -69,7 +71,7 @@ def _capture(folder: Path, session: Session, row: Row) -> Added:
 
     from trichotrack.visits import schema
 
-    sha256, patient, day = row.text("sha256", required=True), patient_in(session, row), day_in(row)
+    sha256, patient, day = _sha256(row), patient_in(session, row), day_in(row)
     slot = {"site": words(row, "site", required=True), "field": words(row, "field"), "n": words(row, "n")}
     facts = slot | {column: words(row, column) for column in ("file", "preparation", "device", "scale_source")}
     um_per_px, when = row.positive_number("um_per_px"), moment(row, "added_at")
@@ -100,6 +102,13 @@ def _capture(folder: Path, session: Session, row: Row) -> Added:
     )
     session.flush()
     return Added(new=1)
+
+
+def _sha256(row: Row) -> str:
+    text = row.text("sha256", required=True)
+    if text and not _SHA256.match(text):
+        row.fault("sha256", "is not a sha256: 64 digits and letters a to f", "Take the table as it was exported.")
+    return text if row.ok else ""
 
 
 def _size(row: Row) -> tuple[int, int]:
@@ -147,7 +156,8 @@ def _reading(folder: Path, session: Session, row: Row) -> Added:
     facts["vellus_cutoff_um"] = row.number_at("vellus_cutoff_um")
     facts["awaits_review"] = flag_in(row, "awaits_review")
     when = moment(row, "added_at") if row.text("added_at", required=True) else None
-    sha256, text = row.text("sha256", required=True), _json(row, folder / READINGS)
+    sha256 = _sha256(row)
+    text = _json(row, folder / READINGS) if row.ok else None
     if not row.ok or capture is None or text is None or when is None:
         return Added()
     known = _stored(session, capture.id, sha256, when)
@@ -206,7 +216,7 @@ def _photo(folder: Path, session: Session, row: Row) -> Added:
 
     from trichotrack.visits.schema import Photo
 
-    sha256, patient, day = row.text("sha256", required=True), patient_in(session, row), day_in(row)
+    sha256, patient, day = _sha256(row), patient_in(session, row), day_in(row)
     facts, size = {column: words(row, column) for column in ("view", "file")}, _size(row)
     if not row.ok:
         return Added()

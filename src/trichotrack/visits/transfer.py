@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,8 @@ def export_record(
 ) -> dict[str, int]:
     """Writes the record to the folder out, which must not be there or be empty; rows written, by table.
 
-    The folder appears at once and whole. form: one of FORMATS. finish: called with the folder
-    when all else is in it. Raises InputError.
+    The folder appears at once and whole, readable by its owner alone. form: one of FORMATS. finish: called with the
+    folder when all else is in it. Raises InputError.
     """
     if form not in FORMATS:
         raise InputError(Problem("--format", "is not a format", f"It is one of {', '.join(FORMATS)}.", value=form))
@@ -57,9 +58,7 @@ def export_record(
         raise InputError(Problem("--out", "is not an empty folder", "Name a new one.", value=str(out)))
     if not out.parent.is_dir():
         raise InputError(Problem("--out", "its folder does not exist", "Make the folder first.", value=str(out)))
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
+    part = Path(tempfile.mkdtemp(prefix=f"{out.name}.", suffix=".part", dir=out.parent))
     try:
         counted = {}
         for kind in KINDS:
