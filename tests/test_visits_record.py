@@ -80,7 +80,7 @@ def test_a_record_of_a_newer_version_is_refused_in_a_sentence_and_left_alone(rec
     connection.commit()
     connection.close()
     with (
-        pytest.raises(InputError, match=r"newer trichotrack \(record version 99; this one reads 1\)"),
+        pytest.raises(InputError, match=r"newer trichotrack \(record version 99; this one reads 2\)"),
         open_record(record),
     ):
         pass
@@ -206,8 +206,11 @@ def test_a_table_of_treatments_is_imported_whole_or_not_at_all_with_every_fault(
 
 def test_a_column_nobody_knows_is_refused_rather_than_lost(record, tmp_path):
     table = tmp_path / "treatments.csv"
-    table.write_text("patient,drug,taper\nP001,drug A,slow\n")
-    with pytest.raises(InputError, match="column taper: is not a column"), open_record(record, write=True) as session:
+    table.write_text("patient,drug,tapered\nP001,drug A,slow\n")
+    with (
+        pytest.raises(InputError, match="column tapered: is not a column"),
+        open_record(record, write=True) as session,
+    ):
         import_treatments(session, table)
 
 

@@ -44,7 +44,12 @@ COMMANDS = {
     "visit": Source("visit:visit_app", "Visits: captures into the record, read at once."),
     "treatment": Source("treatment:treatment_app", "Treatments in the record."),
     "salt": Source("salt:salt_app", "SALT scores in the record."),
-    "record": Source("record:record_app", "The record as a whole: readings accepted after review."),
+    "clinro": Source("clinro:clinro_app", "Eyebrow and eyelash ClinRO in the record."),
+    "lab": Source("lab:lab_app", "Laboratory values in the record."),
+    "event": Source("event:event_app", "Adverse events in the record."),
+    "photo": Source("photo:photo_app", "Clinical photographs in the record."),
+    "record": Source("record:record_app", "The record as a whole: accept readings, import, export, freeze."),
+    "reread": Source("reread:reread", "Read a patient's visits anew with another model, keeping the human marks."),
     "report": Source("report:report", "Trends, verdicts and treatments of one patient, as one HTML file."),
     "cohort": Source("cohort:cohort_app", "Cohorts: who responded and what predicts it; counts over visits; export."),
 }

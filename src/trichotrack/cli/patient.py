@@ -21,6 +21,9 @@ def add(
     sex: Annotated[str, typer.Option(help="female, male or other.")] = "",
     birth_year: Annotated[int | None, typer.Option(help="Year of birth.")] = None,
     onset: Annotated[str, typer.Option(help="Onset, as exactly as known: 2011, 2011-05 or 2011-05-20.")] = "",
+    current_onset: Annotated[str, typer.Option(help="Onset of the current episode, likewise.")] = "",
+    last_regrowth: Annotated[str, typer.Option(help="When hair last regrew, likewise.")] = "",
+    atopy: Annotated[str, typer.Option(help="none, or dermatitis, asthma, rhinitis, other with ';' between.")] = "",
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Made up, not a person; said wherever it is shown.")
     ] = False,
@@ -36,8 +39,9 @@ def add(
 
     with open_record(record, create=True) as session:
         added = add_patient(
-            session, patient, aa_type=aa_type, sex=sex, birth_year=birth_year, onset=onset, synthetic=synthetic
-        )
+            session, patient, aa_type=aa_type, sex=sex, birth_year=birth_year, synthetic=synthetic, onset=onset,
+            current_onset=current_onset, last_regrowth=last_regrowth, atopy=atopy,
+        )  # fmt: skip
     if as_json:
         typer.echo(json.dumps({"patient": patient, **added.to_dict()}))
     else:
@@ -65,3 +69,45 @@ def list_patients(record: Record = DEFAULT, as_json: Json = False) -> None:
         typer.echo(f"{row['patient']}: {', '.join([*facts, seen])}")
     if not rows:
         typer.echo("No patient yet.")
+
+
+@patient_app.command("show")
+def show(patient: PatientId, record: Record = DEFAULT, as_json: Json = False) -> None:
+    """Show what is known of a patient beside the captures: treatments, SALT, ClinRO, laboratory values, events.
+
+    Example: trichotrack patient show P001
+    """
+    from trichotrack.visits.overview import clinical_tables
+    from trichotrack.visits.record import open_record
+
+    with open_record(record) as session:
+        tables = clinical_tables(session, patient)
+    if as_json:
+        typer.echo(json.dumps(tables, indent=1, ensure_ascii=False))
+        return
+    for name, rows in tables.items():
+        typer.echo(f"{name}:" if rows else f"{name}: none")
+        for row in rows:
+            typer.echo("  " + ", ".join(f"{column} {value}" for column, value in row.items() if value))
+
+
+@patient_app.command("counts")
+def counts(patient: PatientId, record: Record = DEFAULT, as_json: Json = False) -> None:
+    """Count each sign in the readings that count, by visit: plain sums over captures, repeats included.
+
+    Densities and verdicts, which average repeats, are in `trichotrack visit show`.
+
+    Example: trichotrack patient counts P001
+    """
+    from trichotrack.visits.overview import sign_counts
+    from trichotrack.visits.record import open_record
+
+    with open_record(record) as session:
+        rows = sign_counts(session, patient)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        typer.echo(f"{row['date']}  {row['sign']}: {row['count']} in {row['captures']} captures")
+    if not rows:
+        typer.echo("No capture yet.")

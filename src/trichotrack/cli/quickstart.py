@@ -123,10 +123,10 @@ def _begin_record(console: Console, demo: Path, record: Path) -> None:
         birth_year=int(facts["birth_year"]),
         onset=facts["onset"],
         synthetic=True,
-        record=record,
+        record=str(record),
     )
-    treatment.import_table(folder / "treatments.csv", record=record)
-    salt.import_table(folder / "salt.csv", record=record)
+    treatment.import_table(folder / "treatments.csv", record=str(record))
+    salt.import_table(folder / "salt.csv", record=str(record))
 
 
 def _read_visits(console: Console, demo: Path, record: Path, model: Path) -> None:
@@ -141,7 +141,7 @@ def _read_visits(console: Console, demo: Path, record: Path, model: Path) -> Non
     title = f"Read the patient's {len(visits)} visits, two sites and three fields each"
     _say(console, 6, title, *commands, result=record)
     for folder in visits:
-        add(PATIENT, folder, folder.name, PATTERN, um_per_px=UM_PER_PX, model=model, record=record, yes=True)
+        add(PATIENT, folder, folder.name, PATTERN, um_per_px=UM_PER_PX, model=model, record=str(record), yes=True)
 
 
 def _follow(console: Console, record: Path, out: Path) -> None:
@@ -151,8 +151,8 @@ def _follow(console: Console, record: Path, out: Path) -> None:
     path = out / "report.html"
     commands = [f"visit show {PATIENT} --record {record}", f"report {PATIENT} --record {record} --out {path}"]
     _say(console, 7, "Say what changed, and write the report", *commands, result=path)
-    show(PATIENT, record=record)
-    report(PATIENT, record=record, out=path)
+    show(PATIENT, record=str(record))
+    report(PATIENT, record=str(record), out=path)
 
 
 def _say(console: Console, step: int, what: str, *commands: str, result: Path | None = None) -> None:

@@ -42,7 +42,7 @@ def add(
 
 @salt_app.command("import")
 def import_table(
-    table: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or .xlsx, one row a patient and day.")],
+    table: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, .xlsx or Parquet, one row a patient and day.")],
     record: Record = DEFAULT,
     as_json: Json = False,
 ) -> None:

@@ -24,6 +24,7 @@ def add(
     route: Annotated[str, typer.Option(help="Route, such as oral.")] = "",
     start: Annotated[str, typer.Option(help="Start, as exactly as known: 2026, 2026-01 or 2026-01-20.")] = "",
     end: Annotated[str, typer.Option(help="End, likewise; leave out while it goes on.")] = "",
+    taper: Annotated[str, typer.Option(help="Steps down, such as '2026-02-01 2; 2026-03-01 1'.")] = "",
     stop_reason: Annotated[str, typer.Option(help="Why it was stopped.")] = "",
     response: Annotated[str, typer.Option(help="How the patient responded.")] = "",
     record: Record = DEFAULT,
@@ -38,7 +39,7 @@ def add(
 
     cells = {
         "patient": patient, "drug": drug, "dose": dose, "unit": unit, "route": route, "start": start, "end": end,
-        "stop_reason": stop_reason, "response": response,
+        "taper": taper, "stop_reason": stop_reason, "response": response,
     }  # fmt: skip
     with open_record(record, write=True) as session:
         added = add_treatment(session, cells)
@@ -47,11 +48,11 @@ def add(
 
 @treatment_app.command("import")
 def import_table(
-    table: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or .xlsx, one row a treatment and dose.")],
+    table: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, .xlsx or Parquet, one row a treatment and dose.")],
     record: Record = DEFAULT,
     as_json: Json = False,
 ) -> None:
-    """Import a table: patient, drug, dose, unit, route, start, end, stop_reason, response. All of it or nothing.
+    """Import a table: patient, drug, dose, unit, route, start, end, taper, stop_reason, response. All of it or nothing.
 
     Example: trichotrack treatment import treatments.csv
     """

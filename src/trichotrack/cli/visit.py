@@ -60,10 +60,10 @@ def add(
     from trichotrack.runtime.counter import Counter
     from trichotrack.visits.dates import full_date
     from trichotrack.visits.plan import against_record, plan_visit
-    from trichotrack.visits.record import open_record
+    from trichotrack.visits.record import open_record, record_exists
 
     plan = plan_visit(folder, pattern, patient=patient, day=full_date(date))
-    if record.exists():
+    if record_exists(record):
         with open_record(record) as session:
             plan = against_record(session, plan)
     _show_plan(plan, record, to_stderr=as_json)
@@ -91,6 +91,7 @@ def add(
 @visit_app.command("list")
 def list_visits(
     patient: Annotated[str, typer.Argument(metavar="[PATIENT]", help="Only this patient's.")] = "",
+    last: Annotated[int | None, typer.Option(min=1, help="Only so many, the newest.")] = None,
     record: Record = DEFAULT,
     as_json: Json = False,
 ) -> None:
@@ -102,7 +103,7 @@ def list_visits(
     from trichotrack.visits.record import open_record
 
     with open_record(record) as session:
-        rows = visits(session, patient)
+        rows = visits(session, patient, last=last)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
@@ -144,9 +145,11 @@ def show(patient: PatientId, record: Record = DEFAULT, as_json: Json = False) ->
 visit_app.command("accept")(accept)
 
 
-def _show_plan(plan: VisitPlan, record: Path, *, to_stderr: bool) -> None:
-    new = "" if record.exists() else ", a new record"
-    lines = [f"{plan.patient}, visit of {plan.date}, into {record}{new}:"]
+def _show_plan(plan: VisitPlan, record: str | Path, *, to_stderr: bool) -> None:
+    from trichotrack.visits.record import record_exists, shown
+
+    new = "" if record_exists(record) else ", a new record"
+    lines = [f"{plan.patient}, visit of {plan.date}, into {shown(record)}{new}:"]
     named = [name for name in ("site", "field", "n") if f"{{{name}}}" in plan.pattern]
     lines += [
         f"  {capture.file}: " + ", ".join(f"{name} {getattr(capture, name)}" for name in named)
@@ -177,7 +180,7 @@ def _agree(plan: VisitPlan, *, yes: bool) -> None:
         raise InputError(f"Nothing was written: {len(plan.misfits)} misfits. Mend them, or {others}.")
 
 
-def _add(record: Path, plan: VisitPlan, counter: Any, **options: Any) -> VisitAdded:
+def _add(record: str | Path, plan: VisitPlan, counter: Any, **options: Any) -> VisitAdded:
     from trichotrack.visits.add import add_visit
 
     if not sys.stderr.isatty():
@@ -190,13 +193,15 @@ def _add(record: Path, plan: VisitPlan, counter: Any, **options: Any) -> VisitAd
         return add_visit(record, plan, counter, progress=lambda _: bar.advance(task), **options)
 
 
-def _report(plan: VisitPlan, added: VisitAdded | None, record: Path, *, as_json: bool) -> None:
+def _report(plan: VisitPlan, added: VisitAdded | None, record: str | Path, *, as_json: bool) -> None:
+    from trichotrack.visits.record import shown
+
     problems = added.problems if added else ()
     if as_json:
         result = {
             "patient": plan.patient,
             "date": plan.date.isoformat(),
-            "record": record.as_posix(),
+            "record": shown(record).replace("\\", "/"),
             "added": added.added if added else 0,
             "known": len(plan.known),
             "planned": [{"file": c.file, "site": c.site, "field": c.field, "n": c.n} for c in plan.captures],

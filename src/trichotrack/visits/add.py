@@ -105,12 +105,13 @@ def _read(
     elif field_width_mm is not None:
         scale = Scale.from_field_width(field_width_mm, capture.width)
     reading = counter.read(capture, scale=scale, preparation=preparation)
-    jpeg, size_px = _picture(capture)
+    jpeg, size_px = kept_picture(capture)
     # The folder's own path says more of the clinic than the record needs.
     return _Read(planned, dataclasses.replace(reading, file=planned.file), jpeg, size_px)
 
 
-def _picture(capture: Capture) -> tuple[bytes, tuple[int, int]]:
+def kept_picture(capture: Capture) -> tuple[bytes, tuple[int, int]]:
+    """What the record keeps of a picture: (JPEG without EXIF, (width, height)), upright, PICTURE_SIDE_PX at most."""
     factor = min(1.0, PICTURE_SIDE_PX / max(capture.width, capture.height))
     size_px = max(1, round(capture.width * factor)), max(1, round(capture.height * factor))
     shown = resample(np.ascontiguousarray(capture.pixels), size_px)

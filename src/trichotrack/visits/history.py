@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trichotrack.labels.cells import Row, rows_of
-from trichotrack.labels.spreadsheet import Table, read_table
-from trichotrack.problems import InputError, Problem
-from trichotrack.visits.dates import first_day, full_date, last_day
+from trichotrack.labels.cells import Row
+from trichotrack.problems import InputError
+from trichotrack.visits.dates import first_day, last_day
+from trichotrack.visits.rows import (
+    Added,
+    TableKind,
+    add_row,
+    check_patient_id,
+    choice_in,
+    columns_of,
+    complete,
+    day_in,
+    flag_in,
+    import_file,
+    moment,
+    patient_in,
+    patient_of,
+    put,
+    span_in,
+    whole_in,
+    words,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from trichotrack.visits.schema import Patient
+__all__ = ["Added", "check_patient_id", "patient_of"]
 
 AA_TYPES = ("patchy", "multiplex", "ophiasis", "totalis", "universalis")
 SEXES = ("female", "male", "other")
+
+ATOPY = ("none", "dermatitis", "asthma", "rhinitis", "other")
+"""Atopic history: none, or any of the others."""
 
 SALT_WEIGHTS: Mapping[str, float] = {"top": 0.40, "back": 0.24, "left": 0.18, "right": 0.18}
 """Share of the scalp of each region; SALT is the weighted sum of their percentages of loss."""
@@ -28,212 +47,144 @@ SALT_WEIGHTS: Mapping[str, float] = {"top": 0.40, "back": 0.24, "left": 0.18, "r
 SALT_ROUNDING = 0.5
 """A total typed beside its regions may differ from their weighted sum by no more."""
 
-TREATMENT_COLUMNS = ("patient", "drug", "dose", "unit", "route", "start", "end", "stop_reason", "response")
-SALT_COLUMNS = ("patient", "date", "top", "back", "left", "right", "total")
-
-_PSEUDONYM = re.compile(r"[^\W_][\w.-]{0,63}\Z")
+_BETWEEN = "; "
+"""Stands between the parts of a cell that holds several."""
 
 
 @dataclass(frozen=True)
-class Added:
-    """What a command changed: rows new, completed (an end or a response filled in), and known already."""
+class TaperStep:
+    """One step down. start: partial date. dose: in the unit of the treatment."""
 
-    new: int = 0
-    completed: int = 0
-    known: int = 0
-
-    def __str__(self) -> str:
-        parts = [(self.new, "added"), (self.completed, "completed"), (self.known, "already in the record")]
-        return ", ".join(f"{number} {what}" for number, what in parts if number) or "nothing to add"
-
-    def to_dict(self) -> dict[str, int]:
-        return dataclasses.asdict(self)
-
-
-def check_patient_id(patient: str) -> None:
-    """Raises InputError where patient cannot be a pseudonym: letters, digits, `_`, `.` and `-`, at most 64."""
-    if not _PSEUDONYM.match(patient):
-        raise InputError(
-            Problem("patient", "is not a pseudonym", "Use letters, digits, '_', '.' and '-' (at most 64): P001.",
-                    value=patient)
-        )  # fmt: skip
-
-
-def patient_of(session: Session, patient: str) -> Patient:
-    """The patient's row. Raises InputError naming those that are near where there is none."""
-    import difflib
-
-    from sqlalchemy import select
-
-    from trichotrack.visits.schema import Patient
-
-    found = session.get(Patient, patient)
-    if found is None:
-        known = list(session.scalars(select(Patient.id)))
-        near = difflib.get_close_matches(patient, known, n=1)
-        remedy = f"Did you mean {near[0]}? " if near else ""
-        remedy += f"Add one with `trichotrack patient add {patient}`."
-        raise InputError(Problem("record", "there is no such patient", remedy, column="patient", value=patient))
-    return found
+    start: str
+    dose: str
 
 
 def add_patient(
-    session: Session,
-    patient: str,
-    *,
-    aa_type: str = "",
-    sex: str = "",
-    birth_year: int | None = None,
-    onset: str = "",
-    synthetic: bool = False,
-) -> Added:
-    """A patient by pseudonym. One that is there already takes what was blank, and must agree in the rest.
+    session: Session, patient: str, *, aa_type: str = "", sex: str = "", birth_year: int | None = None,
+    synthetic: bool = False, **dates_and_atopy: str,
+) -> Added:  # fmt: skip
+    """A new patient, or what was blank of a known one.
 
-    onset: partial date. Raises InputError with every fault; synthetic cannot be changed later, as verdicts hang on it.
+    dates_and_atopy: onset, current_onset, last_regrowth (partial dates) and atopy ("none", or "dermatitis; asthma").
+    Raises InputError for values that make no sense and for those that contradict the record: it is not overwritten.
     """
-    from trichotrack.visits.schema import Patient
-
-    check_patient_id(patient)
-    problems = [
-        Problem("patient", f"is not one of {', '.join(choices)}", column=column, value=value)
-        for column, value, choices in (("aa_type", aa_type, AA_TYPES), ("sex", sex, SEXES))
-        if value and value not in choices
-    ]
-    if birth_year is not None and not 1900 <= birth_year <= 2100:
-        problems.append(Problem("patient", "is not a year of birth", column="birth_year", value=str(birth_year)))
-    try:
-        last_day(onset)
-    except InputError as error:
-        problems.append(Problem("patient", str(error), column="onset"))
-    if problems:
-        raise InputError(problems)
-    facts = {"aa_type": aa_type, "sex": sex, "birth_year": birth_year, "onset": onset}
-    known = session.get(Patient, patient)
-    if known is None:
-        session.add(Patient(id=patient, synthetic=synthetic, **facts))
-        session.flush()
-        return Added(new=1)
-    if synthetic and not known.synthetic:
-        raise InputError(Problem("patient", "is in the record as a person, not as synthetic", value=patient))
-    added, differing = _complete(known, facts)
-    if differing:
-        raise InputError(
-            [
-                Problem(
-                    "patient",
-                    f"differs from the record, which has {getattr(known, column)!r}",
-                    column=column,
-                    value=str(facts[column]),
-                )
-                for column in differing
-            ]
-        )
-    return added
+    strange = set(dates_and_atopy) - {"onset", "current_onset", "last_regrowth", "atopy"}
+    if strange:
+        raise TypeError(f"add_patient has no argument {', '.join(sorted(strange))}")
+    cells = {
+        "patient": patient, "aa_type": aa_type, "sex": sex, "birth_year": "" if birth_year is None else str(birth_year),
+        "synthetic": str(int(synthetic)), **dates_and_atopy,
+    }  # fmt: skip
+    return add_row(session, PATIENTS, cells)
 
 
 def add_treatment(session: Session, cells: Mapping[str, str]) -> Added:
-    """One treatment, cells by TREATMENT_COLUMNS (patient and drug at least). Raises InputError with every fault."""
-    return _add_rows(session, [_single("treatment", TREATMENT_COLUMNS, cells)], _treatment)
+    """One treatment, cells by the columns of TREATMENTS (patient and drug at least). Raises InputError."""
+    return add_row(session, TREATMENTS, cells)
 
 
 def add_salt(session: Session, cells: Mapping[str, str]) -> Added:
-    """SALT on one day, cells by SALT_COLUMNS: four regions, or total, or both. Raises InputError with every fault."""
-    return _add_rows(session, [_single("salt", SALT_COLUMNS, cells)], _salt)
+    """SALT on one day, cells by the columns of SALT: four regions, or total, or both. Raises InputError."""
+    return add_row(session, SALT, cells)
 
 
 def import_treatments(session: Session, path: Path) -> Added:
-    """A table (CSV or .xlsx) of treatments; all of it or, where anything is wrong, nothing and every fault told."""
-    return _import(session, path, TREATMENT_COLUMNS, ("patient", "drug"), _treatment)
+    """A table (CSV, .xlsx, Parquet) of treatments; all of it or, where anything is wrong, nothing, every fault told."""
+    return import_file(session, TREATMENTS, path)
 
 
 def import_salt(session: Session, path: Path) -> Added:
-    """A table (CSV or .xlsx) of SALT by date; all of it or, where anything is wrong, nothing and every fault told."""
-    return _import(session, path, SALT_COLUMNS, ("patient", "date"), _salt)
+    """A table (CSV, .xlsx, Parquet) of SALT; all of it or, where anything is wrong, nothing, every fault told."""
+    return import_file(session, SALT, path)
 
 
-def _import(
-    session: Session, path: Path, columns: Sequence[str], required: Sequence[str], add: Callable[[Session, Row], Added]
-) -> Added:
-    problems: list[Problem] = []
-    table = read_table(path, columns, required, problems)
-    if table is None or problems:
-        raise InputError(problems)
-    unknown = [column for column in table.columns if column and column not in columns]
-    if unknown:
-        raise InputError(
-            [Problem(table.name, "is not a column of this table", f"Columns are {', '.join(columns)}.", 1, column)
-             for column in unknown]
-        )  # fmt: skip
-    return _add_rows(session, rows_of(table, problems), add)
+def taper_steps(text: str) -> tuple[TaperStep, ...]:
+    """The steps of a taper such as "2025-10-16 16; 2025-11-13 8". Raises InputError where it is none."""
+    steps = []
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        start, _, dose = part.partition(" ")
+        if not dose.strip():
+            raise InputError(f"{part!r} is not a step of a taper; write its date and dose, as 2025-10-16 16.")
+        first_day(start)
+        steps.append(TaperStep(start, dose.strip()))
+    days = [first_day(step.start) for step in steps]
+    if days != sorted(days, key=str):
+        raise InputError("the steps of a taper are not in the order of time.")
+    return tuple(steps)
 
 
-def _single(name: str, columns: Sequence[str], cells: Mapping[str, str]) -> Row:
-    table = Table(name, tuple(columns), ((0, tuple(cells.get(column, "").strip() for column in columns)),))
-    return rows_of(table, [])[0]
+def _patient(session: Session, row: Row) -> Added:
+    from trichotrack.visits.schema import Patient
 
-
-def _add_rows(session: Session, rows: Sequence[Row], add: Callable[[Session, Row], Added]) -> Added:
-    """Adds rows one by one, each noting its faults in the list they share; raises all of them at the end."""
-    done = [add(session, row) for row in rows]
-    problems = rows[0].problems if rows else []
-    if problems:
-        raise InputError([problem if problem.row else dataclasses.replace(problem, row=None) for problem in problems])
-    return Added(sum(a.new for a in done), sum(a.completed for a in done), sum(a.known for a in done))
-
-
-def _patient_in(session: Session, row: Row) -> str:
     patient = row.text("patient", required=True)
     if patient:
         try:
-            patient_of(session, patient)
+            check_patient_id(patient)
         except InputError as error:
             row.fault("patient", error.problems[0].message, error.problems[0].remedy)
-    return patient
+    facts: dict[str, object] = {
+        "aa_type": choice_in(row, "aa_type", AA_TYPES),
+        "sex": choice_in(row, "sex", SEXES),
+        "birth_year": whole_in(row, "birth_year", 1900, 2100, "a year of birth"),
+        **{column: row.date(column) for column in ("onset", "current_onset", "last_regrowth")},
+        "atopy": _atopy(row),
+    }
+    synthetic, when = flag_in(row, "synthetic"), moment(row, "added_at")
+    if not row.ok:
+        return Added()
+    known = session.get(Patient, patient)
+    if known is None:
+        session.add(Patient(id=patient, synthetic=synthetic, **facts, **({"added_at": when} if when else {})))
+        session.flush()
+        return Added(new=1)
+    if synthetic and not known.synthetic:
+        row.fault("synthetic", "is in the record as a person, not as synthetic", "Give it a pseudonym of its own.")
+        return Added()
+    return complete(row, known, facts)
+
+
+def _atopy(row: Row) -> str:
+    parts = {part.strip() for part in row.text("atopy").split(";")} - {""}
+    if parts - set(ATOPY) or ("none" in parts and len(parts) > 1):
+        row.fault("atopy", f"is not none, or some of {', '.join(ATOPY[1:])}", "Write such as 'dermatitis; asthma'.")
+        return ""
+    return _BETWEEN.join(choice for choice in ATOPY if choice in parts)
 
 
 def _treatment(session: Session, row: Row) -> Added:
-    from sqlalchemy import select
-
     from trichotrack.visits.schema import Treatment
 
-    patient = _patient_in(session, row)
-    drug = row.text("drug", required=True)
-    start, end = row.date("start"), row.date("end")
-    first, last = first_day(start), last_day(end)
-    if first and last and last < first:
-        row.fault("end", f"lies before the start, {start}", "Exchange or mend them.")
-    if not row.ok:
-        return Added()
+    patient = patient_in(session, row)
+    drug = words(row, "drug", required=True)
+    start, end = span_in(row)
     key = {"patient_id": patient, "drug": drug, "start": start}
-    key |= {column: row.text(column) for column in ("dose", "unit", "route")}
-    known = session.scalars(select(Treatment).filter_by(**key)).one_or_none()
-    facts: dict[str, object] = {"end": end, "stop_reason": row.text("stop_reason"), "response": row.text("response")}
-    if known is None:
-        session.add(Treatment(**key, **facts))
-        session.flush()
-        return Added(new=1)
-    return _complete_in(row, known, facts)
+    key |= {column: words(row, column) for column in ("dose", "unit", "route")}
+    facts = {"end": end, "taper": _taper(row, start)}
+    facts |= {column: words(row, column) for column in ("stop_reason", "response")}
+    return put(session, row, Treatment, key, facts)
+
+
+def _taper(row: Row, start: str) -> str:
+    try:
+        steps = taper_steps(words(row, "taper"))
+    except InputError as error:
+        row.fault("taper", str(error).rstrip("."), "Write such as '2025-10-16 16; 2025-11-13 8'.")
+        return ""
+    begin = first_day(start) if row.ok else None
+    last = last_day(steps[0].start) if steps else None
+    if begin and last and last < begin:
+        row.fault("taper", f"begins before the start, {start}", "Mend one of them.")
+    return _BETWEEN.join(f"{step.start} {step.dose}" for step in steps)
 
 
 def _salt(session: Session, row: Row) -> Added:
-    from sqlalchemy import select
-
     from trichotrack.visits.schema import Salt
 
-    patient = _patient_in(session, row)
-    day = row.date("date") if row.text("date", required=True) else ""
-    if day and first_day(day) != last_day(day):
-        row.fault("date", "is not a full date", "Write it as 2026-03-04 (year-month-day).")
+    patient = patient_in(session, row)
+    day = day_in(row)
     regions = {region: _percent(row, region) for region in SALT_WEIGHTS}
     total = _salt_total(row, regions, _percent(row, "total"))
-    if not row.ok or total is None:
-        return Added()
-    known = session.scalars(select(Salt).filter_by(patient_id=patient, date=full_date(day))).one_or_none()
-    if known is None:
-        session.add(Salt(patient_id=patient, date=full_date(day), total=total, **regions))
-        session.flush()
-        return Added(new=1)
-    return _complete_in(row, known, {"total": total, **regions})
+    return put(session, row, Salt, {"patient_id": patient, "date": day}, {"total": total, **regions})
 
 
 def _percent(row: Row, column: str) -> float | None:
@@ -264,25 +215,51 @@ def _salt_total(row: Row, regions: Mapping[str, float | None], total: float | No
     return weighted
 
 
-def _complete_in(row: Row, known: object, facts: Mapping[str, object]) -> Added:
-    added, differing = _complete(known, facts)
-    for column in differing:
-        row.fault(
-            column,
-            f"differs from the record, which has {getattr(known, column)!r}",
-            "The record is not overwritten: mend the row.",
-        )
-    return added
+PATIENTS = TableKind(
+    "patients",
+    {
+        "patient": "pseudonym: letters, digits, `_`, `.`, `-`, at most 64",
+        "synthetic": "1 for one made up, else 0",
+        "aa_type": f"{', '.join(AA_TYPES)}; empty unknown",
+        "sex": f"{', '.join(SEXES)}; empty unknown",
+        "birth_year": "year",
+        "onset": "first onset: year, year-month or year-month-day",
+        "current_onset": "onset of the current episode, likewise",
+        "last_regrowth": "when hair last regrew, likewise",
+        "atopy": f"atopic history: none, or some of {', '.join(ATOPY[1:])} with `;` between; empty unknown",
+        **columns_of(()),
+    },
+    ("patient",),
+    _patient,
+    whole=frozenset({"synthetic", "birth_year"}),
+)
 
+TREATMENTS = TableKind(
+    "treatments",
+    columns_of(
+        ("patient",),
+        drug="name of the drug",
+        dose="dose as a number (4) or a range (50-25); another dose is another row",
+        unit="unit of the dose, such as mg/day",
+        route="such as oral",
+        start="year, year-month or year-month-day; empty unknown",
+        end="likewise; empty while it goes on",
+        taper="steps down, in the same unit: `2025-10-16 16; 2025-11-13 8`",
+        stop_reason="why it was stopped",
+        response="how the patient responded",
+    ),
+    ("patient", "drug"),
+    _treatment,
+)
 
-def _complete(known: object, facts: Mapping[str, object]) -> tuple[Added, list[str]]:
-    """Fills what is blank in a row of the record; (what was done, the facts that contradict it: then nothing was)."""
-    blank = ("", None)
-    told = {column: value for column, value in facts.items() if value not in blank}
-    differing = [column for column, value in told.items() if getattr(known, column) not in (*blank, value)]
-    if differing:
-        return Added(), differing
-    filled = {column: value for column, value in told.items() if getattr(known, column) in blank}
-    for column, value in filled.items():
-        setattr(known, column, value)
-    return (Added(completed=1) if filled else Added(known=1)), []
+SALT = TableKind(
+    "salt",
+    columns_of(
+        ("patient", "date"),
+        **{region: f"loss in %, weight {100 * weight:g}" for region, weight in SALT_WEIGHTS.items()},
+        total="0 to 100: the weighted sum of the regions, or given alone",
+    ),
+    ("patient", "date"),
+    _salt,
+    numbers=frozenset({*SALT_WEIGHTS, "total"}),
+)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from trichotrack.visits.readings import current_reading, reviewed_by
+from trichotrack.visits.readings import current_reading
 from trichotrack.visits.series import SeriesPoint
 from trichotrack.visits.story import PatientStory
 
@@ -37,28 +38,103 @@ def patients(session: Session) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def visits(session: Session, patient: str = "") -> list[dict[str, Any]]:
-    """Every visit, of one patient or of all, with its sites, captures, and how many of these are reviewed."""
+def visits(session: Session, patient: str = "", *, last: int | None = None) -> list[dict[str, Any]]:
+    """Visits, of one patient or of all, with their sites, captures, and how many of these are reviewed.
+
+    last: only so many, the newest. In the order of patient and date.
+    """
+    from sqlalchemy import case, func, select
+
+    from trichotrack.visits.history import patient_of
+    from trichotrack.visits.schema import Capture, Visit
+
+    chosen = select(Visit.id, Visit.patient_id, Visit.date)
+    if patient:
+        chosen = chosen.where(Visit.patient_id == patient_of(session, patient).id)
+    if last is not None:
+        chosen = chosen.order_by(Visit.date.desc(), Visit.id.desc()).limit(last)
+    visit = chosen.subquery()
+    reviewed = func.coalesce(func.sum(case((Capture.reviewed, 1), else_=0)), 0)
+    rows = session.execute(
+        select(visit.c.id, visit.c.patient_id, visit.c.date, func.count(Capture.id), reviewed)
+        .outerjoin(Capture, Capture.visit_id == visit.c.id)
+        .group_by(visit.c.id, visit.c.patient_id, visit.c.date)
+    ).all()
+    sites: dict[int, list[str]] = {}
+    of_visit = select(Capture.visit_id, Capture.site).join(visit, Capture.visit_id == visit.c.id).distinct()
+    for visit_id, site in session.execute(of_visit):
+        sites.setdefault(visit_id, []).append(site)
+    return [
+        {"patient": name, "date": day.isoformat(), "sites": sorted(sites.get(visit_id, ())), "captures": captures,
+         "reviewed": seen}
+        for visit_id, name, day, captures, seen in sorted(rows, key=lambda row: (row[1], row[2]))
+    ]  # fmt: skip
+
+
+SHOWN_VISITS = 100
+
+
+def needs_review(session: Session, patient: str = "", *, shown: int = SHOWN_VISITS) -> dict[str, Any]:
+    """What awaits review: unreviewed captures in all, and the first visits that have them, by date."""
+    from sqlalchemy import func, not_, select
+
+    from trichotrack.visits.history import patient_of
+    from trichotrack.visits.schema import Capture, Visit
+
+    open_ones = select(Capture.visit_id, func.count().label("unreviewed")).where(not_(Capture.reviewed))
+    if patient:
+        mine = select(Visit.id).where(Visit.patient_id == patient_of(session, patient).id)
+        open_ones = open_ones.where(Capture.visit_id.in_(mine))
+    by_visit = open_ones.group_by(Capture.visit_id).subquery()
+    whole = session.scalar(select(func.coalesce(func.sum(by_visit.c.unreviewed), 0)))
+    captures = select(func.count()).where(Capture.visit_id == Visit.id).scalar_subquery()
+    rows = session.execute(
+        select(Visit.patient_id, Visit.date, by_visit.c.unreviewed, captures)
+        .join(by_visit, by_visit.c.visit_id == Visit.id)
+        .order_by(Visit.date, Visit.patient_id)
+        .limit(shown)
+    )
+    keys = ("patient", "date", "unreviewed", "captures")
+    told = [dict(zip(keys, (name, day.isoformat(), *counts), strict=True)) for name, day, *counts in rows]
+    return {"unreviewed": int(whole or 0), "visits": told}
+
+
+def clinical_tables(session: Session, patient: str) -> dict[str, list[dict[str, str]]]:
+    """What is known of a patient beside the captures, by table, as the cells of an export."""
+    from trichotrack.visits.history import patient_of
+    from trichotrack.visits.transfer import CLINICAL, rows_of_record
+
+    found = patient_of(session, patient)
+    return {
+        kind.name: [
+            {column: cell for column, cell in zip(kind.columns, row, strict=True) if column != "added_at"}
+            for row in rows_of_record(session, kind, found.id)
+        ]
+        for kind in CLINICAL
+    }
+
+
+def sign_counts(session: Session, patient: str) -> list[dict[str, Any]]:
+    """Marks of each sign in a patient's current readings, by visit: summed over the captures where it was counted."""
     from sqlalchemy import select
     from sqlalchemy.orm import selectinload
 
     from trichotrack.visits.history import patient_of
-    from trichotrack.visits.schema import Capture, StoredReading, Visit
+    from trichotrack.visits.schema import Capture, Visit
 
-    query = select(Visit).order_by(Visit.patient_id, Visit.date)
-    if patient:
-        query = query.where(Visit.patient_id == patient_of(session, patient).id)
-    loaded = selectinload(Visit.captures).selectinload(Capture.readings).selectinload(StoredReading.reviews)
-    return [
-        {
-            "patient": visit.patient_id,
-            "date": visit.date.isoformat(),
-            "sites": sorted({capture.site for capture in visit.captures}),
-            "captures": len(visit.captures),
-            "reviewed": sum(bool(reviewed_by(current_reading(capture))) for capture in visit.captures),
-        }
-        for visit in session.scalars(query.options(loaded))
-    ]
+    mine = select(Visit).where(Visit.patient_id == patient_of(session, patient).id).order_by(Visit.date)
+    rows = []
+    for visit in session.scalars(mine.options(selectinload(Visit.captures).selectinload(Capture.readings))):
+        signs: dict[str, list[int]] = {}
+        for capture in visit.captures:
+            for name, sign in json.loads(current_reading(capture).reading)["signs"].items():
+                if sign["count"] is not None:
+                    signs.setdefault(name, []).append(sign["count"])
+        rows += [
+            {"date": visit.date.isoformat(), "sign": name, "count": sum(counts), "captures": len(counts)}
+            for name, counts in signs.items()
+        ]
+    return rows
 
 
 def sign_table(story: PatientStory) -> list[list[str]]:

@@ -19,12 +19,15 @@ MODEL = "model"
 
 def current_reading(capture: Capture) -> StoredReading:
     """The reading that counts: the newest by a person, else the newest by a model. Every capture has one."""
-    return max(capture.readings, key=lambda reading: (reading.author != MODEL, reading.id))
+    return max(capture.readings, key=lambda reading: (reading.author != MODEL, reading.added_at, reading.id))
 
 
 def reviewed_by(reading: StoredReading) -> str:
-    """Who made the reading, or accepted it (the last to do so); "" where only a model stands for it."""
-    if reading.author != MODEL:
+    """Who made the reading, or accepted it (the last to do so); "" where only a model stands for it.
+
+    `schema.keep_reviewed` is the same rule in SQL.
+    """
+    if reading.author != MODEL and not reading.awaits_review:
         return reading.author
     return reading.reviews[-1].author if reading.reviews else ""
 

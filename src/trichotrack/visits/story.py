@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PatientFacts:
-    """id: the pseudonym. onset: partial date as typed ("2011", "2011-05"). Unknown is "" or None."""
+    """id: the pseudonym. onset, current_onset, last_regrowth: partial dates as typed ("2011", "2011-05").
+
+    atopy: "none", or such as "dermatitis; asthma". Unknown is "" or None.
+    """
 
     id: str
     synthetic: bool = False
@@ -30,6 +33,9 @@ class PatientFacts:
     sex: str = ""
     birth_year: int | None = None
     onset: str = ""
+    current_onset: str = ""
+    last_regrowth: str = ""
+    atopy: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class TreatmentStory:
     """One treatment at one dose. start, end: partial dates as typed, "" unknown or going on.
 
     start_day, end_day: the days between which to draw its bar: first possible day of start, last possible of end;
-    None where unknown (start) or going on (end).
+    None where unknown (start) or going on (end). taper: steps down, for `history.taper_steps`.
     """
 
     id: int
@@ -85,6 +91,7 @@ class TreatmentStory:
     end_day: date | None
     stop_reason: str
     response: str
+    taper: str = ""
 
     @property
     def label(self) -> str:
@@ -145,7 +152,17 @@ def patient_story(session: Session, patient_id: str, *, cv: float = ASSUMED_CV) 
     verdicts = patient_verdicts(captures, synthetic=found.synthetic, cv=cv)
     told = tuple(visit for visit, _ in visits)
     return PatientStory(
-        patient=PatientFacts(found.id, found.synthetic, found.aa_type, found.sex, found.birth_year, found.onset),
+        patient=PatientFacts(
+            found.id,
+            found.synthetic,
+            found.aa_type,
+            found.sex,
+            found.birth_year,
+            found.onset,
+            found.current_onset,
+            found.last_regrowth,
+            found.atopy,
+        ),
         headline=headline(verdicts) if captures else "No visit so far.",
         visits=told,
         series=series,
@@ -223,7 +240,7 @@ def _treatments(patient: Patient) -> tuple[TreatmentStory, ...]:
     told = [
         TreatmentStory(
             t.id, t.drug, t.dose, t.unit, t.route, t.start, t.end, first_day(t.start), last_day(t.end), t.stop_reason,
-            t.response,
+            t.response, t.taper,
         )
         for t in patient.treatments
     ]  # fmt: skip
