@@ -187,7 +187,7 @@ def test_salt_treatments_and_signs_share_one_time_axis(story):
 
 def test_a_date_known_to_the_year_is_hatched_and_a_full_one_is_not(story):
     def hatched(name: str) -> list[bool]:
-        groups = [one for one in parsed(drug(story, name).svg).iter("g")]
+        groups = list(parsed(drug(story, name).svg).iter("g"))
         fills = [[rect.get("fill") for rect in group.iter("rect")] for group in groups]
         return ["#c3d2e0" in fill for fill in fills]
 

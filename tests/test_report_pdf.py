@@ -22,8 +22,8 @@ from trichotrack.report.fonts import BOX, choose_fonts
 from trichotrack.report.html import render_html
 from trichotrack.report.pdf import render_pdf
 from trichotrack.report.voice import voice
-from trichotrack.signs import SIGN
 from trichotrack.runtime.reading import SignReading
+from trichotrack.signs import SIGN
 from trichotrack.visits.series import sign_series
 from trichotrack.visits.story import PatientStory, VisitStory
 from trichotrack.visits.verdict import headline, patient_verdicts
@@ -34,7 +34,10 @@ pdfium = pytest.importorskip("pypdfium2")
 SAY = voice()
 MADE = date(2026, 3, 5)
 SIZES_PT = {"a4": (595.3, 841.9), "letter": (612.0, 792.0)}
-HOSTILE = '#panic("x") *b* _i_ $x$ @y <z> ```raw``` "];#include "/etc/passwd" \\u{41} </td><script>alert(1)</script> & {{ x }}'
+HOSTILE = (
+    '#panic("x") *b* _i_ $x$ @y <z> ```raw``` "];#include "/etc/passwd" \\u{41} '
+    "</td><script>alert(1)</script> & {{ x }}"
+)
 cjk = pytest.mark.skipif(importlib.util.find_spec("noto_cjk_sans_otc") is None, reason="the fonts of the extra cjk")
 
 
@@ -56,7 +59,9 @@ class Shown(HTMLParser):
             pass
 
     def handle_data(self, data):
-        hidden = any(tag in {"style", "title", "desc"} or {"screen", "back"} & set(of.split()) for tag, of in self.inside)
+        hidden = any(
+            tag in {"style", "title", "desc"} or {"screen", "back"} & set(of.split()) for tag, of in self.inside
+        )
         if data.strip() and not hidden:
             self.texts.append(data)
 
@@ -165,8 +170,10 @@ def test_what_was_typed_is_printed_as_typed_and_never_run(story):
 
 def test_the_template_takes_texts_as_strings_only():
     template = Path(pdfs.__file__).with_name("report.typ").read_text("utf-8")
-    assert not re.search(r"#import|#include|\beval\(|\bread\(|\bplugin\(|@preview|https?:(?!//www\.w3\.org/2000/svg)", template)
-    assert 'json(bytes(sys.inputs.data))' in template
+    assert not re.search(
+        r"#import|#include|\beval\(|\bread\(|\bplugin\(|@preview|https?:(?!//www\.w3\.org/2000/svg)", template
+    )
+    assert "json(bytes(sys.inputs.data))" in template
 
 
 @cjk
@@ -219,7 +226,9 @@ def test_pictures_carry_no_exif(story):
     Image.fromarray(noise).save(buffer, "JPEG", quality=90, exif=exif)
     first = story.visits[0]
     captures = tuple(replace(one, picture=buffer.getvalue()) for one in first.captures)
-    content = render_pdf(replace(story, visits=(replace(first, captures=captures), *story.visits[1:])), made=MADE).content
+    content = render_pdf(
+        replace(story, visits=(replace(first, captures=captures), *story.visits[1:])), made=MADE
+    ).content
     assert b"\xff\xd8\xff" in content
     assert b"name of the patient" not in content
     assert b"Exif\0" not in content

@@ -103,7 +103,10 @@ def shortened(text: str, size: float, width: float) -> str:
     """Text, or its beginning and an ellipsis where it is wider than width."""
     if text_width(text, size) <= width:
         return text
-    kept = text
-    while kept and text_width(kept + "…", size) > width:
-        kept = kept[:-1]
-    return kept.rstrip() + "…"
+    room, kept = width - text_width("…", size), 0
+    for letter in text:
+        room -= text_width(letter, size)
+        if room < 0:
+            break
+        kept += 1
+    return text[:kept].rstrip() + "…"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from xml.etree import ElementTree as ET
 
-from trichotrack.report.axis import TimeAxis, possible_days, text_width
+from trichotrack.report.axis import TimeAxis, possible_days, shortened, text_width
 from trichotrack.report.drawing import BAR, BAR_UNSURE, INK, SOFT, element, hatch, label
 from trichotrack.report.voice import Voice
 from trichotrack.visits.story import TreatmentStory
 
 LANE, HEIGHT, TEXT = 16.5, 13.5, 10.5
-_LEAST_WIDTH = 3.0
+_LEAST_WIDTH, _WIDEST_DOSE = 3.0, 100.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def placed(treatment: TreatmentStory, axis: TimeAxis, *, inside: bool = False) -
     if sure_from is not None and sure_to is not None and sure_from <= sure_to:
         left = axis.x(sure_from)
         sure = (left, max(axis.x(sure_to), left + _LEAST_WIDTH))
-    text = dose(treatment)
+    text = shortened(dose(treatment), TEXT, _WIDEST_DOSE)
     wide = text_width(text, TEXT) + 6
     if inside and wide > x1 - x0:
         text = ""
@@ -110,7 +110,7 @@ def _apart(one: Bar, other: Bar) -> bool:
     return one.taken[0] >= other.taken[1] - 0.6 or other.taken[0] >= one.taken[1] - 0.6
 
 
-def draw(root: ET.Element, axis: TimeAxis, top: float, rows: Sequence[Sequence[Bar]], say: Voice) -> float:
+def draw(root: ET.Element, top: float, rows: Sequence[Sequence[Bar]], say: Voice) -> float:
     """Draws the lanes of one drug below top, and gives the y below them."""
     y = top
     for row in rows:
@@ -137,7 +137,14 @@ def _draw_bar(root: ET.Element, bar: Bar, y: float, say: Voice) -> None:
         _arrow(group, (bar.x0, middle), -1)
     if bar.going_on:
         _arrow(group, (bar.x1, middle), 1)
-    label(group, (bar.text_x, y + HEIGHT - 3.2), bar.text, size=TEXT, text_anchor=bar.anchor, halo=bar.sure != (bar.x0, bar.x1))
+    label(
+        group,
+        (bar.text_x, y + HEIGHT - 3.2),
+        bar.text,
+        size=TEXT,
+        text_anchor=bar.anchor,
+        halo=bar.sure != (bar.x0, bar.x1),
+    )
 
 
 def _arrow(group: ET.Element, tip: tuple[float, float], way: int) -> None:

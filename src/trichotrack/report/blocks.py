@@ -25,6 +25,8 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Heading:
+    """Within a section."""
+
     text: str
     block: ClassVar[str] = "heading"
 

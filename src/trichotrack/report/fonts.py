@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     import typst
 
 _COPIED = (
-    ("font_source_sans_pro", "files", ("SourceSansPro-Regular.ttf", "SourceSansPro-Semibold.ttf", "SourceSansPro-Bold.ttf")),
+    (
+        "font_source_sans_pro",
+        "files",
+        ("SourceSansPro-Regular.ttf", "SourceSansPro-Semibold.ttf", "SourceSansPro-Bold.ttf"),
+    ),
     ("matplotlib", "mpl-data/fonts/ttf", ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")),
 )
-"""Letters of Europe (OFL), then arrows and signs (DejaVu's licence). Only these files: beside matplotlib's lies a font of
-last resort, all of whose glyphs are boxes, which a typesetter takes for letters.
+"""Letters of Europe (OFL), then arrows and signs (DejaVu's licence). Only these files: beside matplotlib's lies a font
+of last resort, all of whose glyphs are boxes, which a typesetter takes for letters.
 """
 
 _COLLECTIONS = (("noto_cjk_sans_otc", ""),)
@@ -62,7 +66,7 @@ def choose_fonts(texts: Iterable[str], folder: Path, *, system: bool = True) -> 
     """
     import typst
 
-    needed = {letter for text in texts for letter in text if _printed(letter)}
+    needed = {letter for letter in set().union(*texts) if _printed(letter)}
     folders = _folders(folder)
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=folders)
     families: list[str] = []
@@ -111,7 +115,7 @@ def _faces(fonts: typst.Fonts) -> list[Face]:
 @lru_cache(maxsize=256)
 def _letters(path: str, index: int) -> frozenset[int]:
     """Code points that a font has glyphs for; none where it cannot be read."""
-    from fontTools.ttLib import TTFont, TTLibError
+    from fontTools.ttLib import TTFont, TTLibError  # type: ignore[import-untyped]
 
     try:
         with TTFont(path, fontNumber=index, lazy=True) as font:

@@ -28,7 +28,7 @@ _AROUND_MM = 66.0
 
 @dataclass(frozen=True)
 class Room:
-    """Heights of fields in units of the drawings, how many drugs have a row, and whether verdicts have their reasons."""
+    """Heights of fields in units of the drawings, how many drugs have a row, whether verdicts have their reasons."""
 
     primary: float
     outcome: float
@@ -154,9 +154,7 @@ def _dates_row(story: PatientStory, frame: Frame, say: Voice) -> PanelRow:
     )
 
 
-def _outcome_row(
-    story: PatientStory, line: SummaryLine, drawn: tuple[str, str], small: str, say: Voice
-) -> PanelRow:
+def _outcome_row(story: PatientStory, line: SummaryLine, drawn: tuple[str, str], small: str, say: Voice) -> PanelRow:
     icon, svg = drawn
     figures = say("summary.change_shown", first=line.first, last=line.last) if len(story.visits) > 1 else line.last
     tones = {"fell": "changed", "rose": "changed", "cannot tell": "open"}

@@ -23,6 +23,9 @@ _EARLIER_SHARE, _BREAK = 0.2, 9.0
 _TOP, _BOTTOM = 5.0, 4.0
 _TICK = 9.5
 
+MOST_WORDS = 5
+"""Visits with a word beside their change."""
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -138,8 +141,10 @@ def outcome_svg(frame: Frame, story: PatientStory, series: SignSeries, height: f
     """The trend of one outcome, pooled over the common sites. height: of the panel's field."""
     say = frame.say
     unreviewed = frozenset(visit.id for visit in story.visits if not all(one.reviewed for one in visit.captures))
+    # Where visits stand close together, the arrow alone: the key says what it means.
+    close = len(story.visits) > MOST_WORDS
     tags = {
-        verdict.visit_id: f"{OUTCOME_GLYPHS[verdict.outcome]} {outcome_text(verdict.outcome, say)}"
+        verdict.visit_id: OUTCOME_GLYPHS[verdict.outcome] + ("" if close else f" {outcome_text(verdict.outcome, say)}")
         for verdict in story.verdicts
         if (verdict.name, verdict.against) == (series.name, "baseline") and verdict.outcome in {"fell", "rose"}
     }
@@ -179,11 +184,13 @@ def salt_svg(frame: Frame, salt: Sequence[SaltPoint], height: float) -> str:
     figures = ", ".join(f"{say.day(one.date)} {plain(one.total, say)}" for one in salt)
     root = drawing("salt", say("salt.name"), say("drawing.salt_words", figures=figures), WIDTH)
     _behind(root, frame, height)
-    _values(root, axis, height, (0, 50, 100), say)
+    low = height < 40
+    _values(root, axis, height, (0, 100) if low else (0, 50, 100), say)
     places = [(axis.x(point.date), _TOP + height * (1 - point.total / 100)) for point in salt if axis.holds(point.date)]
     twenty = _TOP + height * 0.8
     line(root, (axis.left, twenty), (axis.right, twenty), stroke=SOFT, stroke_width=0.8, stroke_dasharray="4 3")
-    label(root, (LEFT - 4, twenty + 2.0), "20", size=_TICK - 1, fill=SOFT, text_anchor="end")
+    if not low:
+        label(root, (LEFT - 4, twenty + 2.0), "20", size=_TICK - 1, fill=SOFT, text_anchor="end")
     for before, after in pairwise(places):
         line(root, before, after, stroke=SOFT, stroke_width=1.3)
     last_end = -1e9
@@ -210,7 +217,7 @@ def drug_svg(frame: Frame, drug: str, rows: Sequence[Sequence[bars.Bar]], place:
     )  # fmt: skip
     height = len(rows) * bars.LANE + 1
     _behind(root, frame, height - _TOP)
-    bars.draw(root, frame.axis, 1.5, rows, say)
+    bars.draw(root, 1.5, rows, say)
     return finish(root, height)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trichotrack.problems import InputError, Problem
-from trichotrack.report.blocks import Document, Picture
+from trichotrack.report.blocks import Picture
 from trichotrack.report.document import document
 from trichotrack.report.fonts import BOX, FontChoice, choose_fonts
 from trichotrack.report.html import write_whole
@@ -72,17 +72,19 @@ def render_pdf(
         compiler = typst.Compiler(
             room / "report.typ", root=room, font_paths=fonts.fonts, sys_inputs={"data": data}
         )  # fmt: skip
-        content = compiler.compile(format="pdf", timestamp=stamp)
-    return Pdf(content, fonts.missing, remark)
+        made_pdf = compiler.compile(format="pdf", timestamp=stamp)
+    if not isinstance(made_pdf, bytes):
+        raise TypeError(type(made_pdf).__name__)
+    return Pdf(made_pdf, fonts.missing, remark)
 
 
 def write_pdf(
     story: PatientStory, path: Path, say: Voice | None = None, *, paper: str = "a4", made: date | None = None
 ) -> Pdf:
     """Writes the report to path, whole or not at all."""
-    made_pdf = render_pdf(story, say, paper=paper, made=made)
-    write_whole(path, made_pdf.content)
-    return made_pdf
+    found = render_pdf(story, say, paper=paper, made=made)
+    write_whole(path, found.content)
+    return found
 
 
 def _remark(fonts: FontChoice, say: Voice) -> str:
@@ -119,8 +121,3 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, tuple):
         for one in value:
             yield from _strings(one)
-
-
-def texts_of(page: Document) -> tuple[str, ...]:
-    """Every text that a reader sees outside drawings: what HTML and PDF must both hold."""
-    return tuple(text for text in _strings(page) if text and not text.startswith("<svg"))

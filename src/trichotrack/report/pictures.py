@@ -54,7 +54,13 @@ def strips(story: PatientStory, say: Voice) -> tuple[tuple[Strip, ...], str]:
         spot = site or say("pictures.site_not_named")
         title = say("pictures.spot", site=spot, field=field) if field else spot
         pictures = tuple(
-            _picture(visit, (site, field), (f"c{place}-{visit.id}", say(f"pictures.{name}", date=say.day(visit.date)), title), share, say)
+            _picture(
+                visit,
+                (site, field),
+                (f"c{place}-{visit.id}", say(f"pictures.{name}", date=say.day(visit.date)), title),
+                share,
+                say,
+            )
             for visit, name in zip(visits, names, strict=True)
         )
         found.append(Strip(title, pictures))

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from trichotrack.report import bars, panels, words
-from trichotrack.report.blocks import Block, Facts, Head, Heading, Items, Legend, PanelRow, Panels, Paragraph, Rows
-from trichotrack.report.blocks import Section, Table
+from trichotrack.report.axis import TimeAxis
+from trichotrack.report.blocks import (
+    Block,
+    Facts,
+    Head,
+    Heading,
+    Items,
+    Legend,
+    PanelRow,
+    Panels,
+    Paragraph,
+    Rows,
+    Section,
+    Table,
+)
 from trichotrack.report.drawing import sign_icon
 from trichotrack.report.panels import Frame
 from trichotrack.report.pictures import strips
@@ -142,7 +155,7 @@ def _by_site(story: PatientStory, sites: Sequence[str], say: Voice) -> list[Bloc
         return []
     key = Legend(tuple((panels.site_key_svg(i), site or words.DASH) for i, site in enumerate(sites)))
     # Nothing lies before the window here: all of the width is for the visits.
-    close = Frame(panels.TimeAxis(frame.axis.first, frame.axis.last, panels.LEFT, panels.RIGHT), story.visits, say)
+    close = Frame(TimeAxis(frame.axis.first, frame.axis.last, panels.LEFT, panels.RIGHT), story.visits, say)
     rows = [PanelRow("dates", svg=panels.dates_svg(close, story, "site-dates"))]
     rows += [
         PanelRow(
@@ -201,8 +214,7 @@ def history(story: PatientStory, say: Voice) -> Section | None:
             rows.append((Cell(one.drug), *(Cell(part or words.DASH) for part in cells)))
         blocks.append(Table(heads, (Rows("", tuple(rows)),), widths=(2.4, 1.5, 1.2, 1.3, 1.3, 2.2, 2.2)))
     if story.salt:
-        names = ("date", "total", "top", "back", "left", "right")
-        heads = tuple(Head(say(f"salt.{name}")) for name in names)
+        heads = tuple(Head(say(f"salt.{name}")) for name in ("date", "total", "top", "back", "left", "right"))
         rows = []
         for point in story.salt:
             regions = (point.top, point.back, point.left, point.right)
@@ -264,9 +276,9 @@ def _remarks(story: PatientStory, say: Voice) -> tuple[tuple[Cell, ...], ...]:
                 named = say("quality.in_file", spot=_spot(capture, say), file=capture.file)
                 alike.setdefault(texts, []).append(named)
         total = len(visit.captures)
-        for texts, named in alike.items():
-            which = () if len(named) == total > 1 else (say("value.list_join").join(named),)
-            share = say("quality.share", count=len(named), total=total)
+        for texts, those in alike.items():
+            which = () if len(those) == total > 1 else (say("value.list_join").join(those),)
+            share = say("quality.share", count=len(those), total=total)
             found.append((Cell(say.day(visit.date)), Cell(share, which), Cell(" ".join(texts))))
     return tuple(found)
 
