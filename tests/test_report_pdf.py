@@ -242,6 +242,19 @@ def test_a_pdf_is_no_larger_than_mail_takes(pdf):
     assert len(pdf) < 2_000_000
 
 
+def test_the_pdf_is_tagged_for_screen_readers(story, pdf):
+    assert b"/MarkInfo" in pdf or b"pdfuaid" in pdf
+
+
+def test_a_catalogue_of_one_s_own_is_set_too(story, tmp_path):
+    own = tmp_path / "clinic-texts.toml"
+    english = Path(pdfs.__file__).with_name("catalogue") / "en.toml"
+    own.write_text(english.read_text("utf-8").replace("Patient {patient}", "Person {patient}"), encoding="utf-8")
+    say = voice(str(own))
+    assert say.language == "und"
+    assert "Person P001" in pages_of(render_pdf(story, say, made=MADE).content)[0]
+
+
 def test_every_page_says_what_the_tool_is_not(pdf):
     assert all(squeezed(SAY("page.footer")) in squeezed(page) for page in pages_of(pdf))
 

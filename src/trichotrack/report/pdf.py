@@ -72,7 +72,7 @@ def render_pdf(
         compiler = typst.Compiler(
             room / "report.typ", root=room, font_paths=fonts.fonts, sys_inputs={"data": data}
         )  # fmt: skip
-        made_pdf = compiler.compile(format="pdf", timestamp=stamp)
+        made_pdf = compiler.compile(format="pdf", timestamp=stamp, pdf_standards=["ua-1"])
     if not isinstance(made_pdf, bytes):
         raise TypeError(type(made_pdf).__name__)
     return Pdf(made_pdf, fonts.missing, remark)

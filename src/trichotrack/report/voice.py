@@ -39,7 +39,9 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Voice:
-    """A language with the clinic's settings. texts: by "section.key". sentences: empty in English."""
+    """A language (its letters, as in "en"; "und" where a catalogue's name does not tell) with the clinic's settings.
+
+    texts: by "section.key". sentences: empty in English."""
 
     language: str
     texts: Mapping[str, str]
@@ -103,6 +105,7 @@ def voice(language: str = ENGLISH, *, date_format: str = ISO, decimal: Decimal =
     if problems:
         raise InputError(problems)
     name = Path(language).stem
+    name = name if re.fullmatch("[a-z]{2,3}", name) else "und"
     return Voice(name, texts, date_format, decimal, _sentences(_content(language)))
 
 
