@@ -41,7 +41,8 @@ class Sentence:
 class Voice:
     """A language (its letters, as in "en"; "und" where a catalogue's name does not tell) with the clinic's settings.
 
-    texts: by "section.key". sentences: empty in English."""
+    texts: by "section.key". sentences: empty in English.
+    """
 
     language: str
     texts: Mapping[str, str]
