@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from xml.etree import ElementTree as ET
 
-from trichotrack.report.axis import text_width
 from trichotrack.signs import SIGNS
 
 INK, SOFT, GRID = "#1a1a1a", "#595959", "#d9d9d9"
@@ -83,18 +82,6 @@ def hatch(parent: ET.Element, top_left: tuple[float, float], bottom_right: tuple
         strokes.append(f"M{left:.1f} {y1 - (left - start):.1f}L{right:.1f} {y1 - (right - start):.1f}")
         start += 4.0
     element(parent, "path", d="".join(strokes), stroke=SOFT, stroke_width=0.6, fill="none")
-
-
-def lines_of(text: str, size: float, width: float) -> list[str]:
-    """Text broken between words into lines no wider than width (a longer word stays whole)."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, size) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
 
 
 def shape_of(name: str) -> int:
