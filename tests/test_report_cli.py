@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from trichotrack.cli.app import app
-from trichotrack.report.words import FOOTER
+from trichotrack.report.voice import voice
 from trichotrack.visits.add import add_visit
 from trichotrack.visits.history import add_patient, add_salt, add_treatment
 from trichotrack.visits.plan import plan_visit
@@ -48,7 +48,7 @@ def test_report_writes_a_page_and_prints_a_line_per_outcome(record, tmp_path):
     assert any(line.startswith("Synthetic patient: Active load fell since baseline") for line in lines)
     assert lines[-1] == f"Report: {out}"
     text = out.read_text("utf-8")
-    assert FOOTER in text
+    assert voice()("page.footer") in text
     assert "drug A" in text
     assert text.count("data:image/jpeg;base64,") == 4
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
@@ -69,11 +69,53 @@ def test_report_writes_beside_the_caller_by_default(record, tmp_path, monkeypatc
     assert (tmp_path / "report-P001.html").is_file()
 
 
+def test_report_writes_a_pdf_on_the_paper_asked_for(record, tmp_path):
+    pytest.importorskip("typst")
+    out = tmp_path / "report.pdf"
+    result = run("P001", "--record", record, "--out", out, "--paper", "letter", "--date-format", "D MMM YYYY")
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes().startswith(b"%PDF-")
+    assert b"612" in out.read_bytes()
+    assert result.stderr == ""
+    assert [one.name for one in tmp_path.iterdir()] == ["report.pdf"]
+
+
+def test_letters_without_a_font_are_warned_about(record, tmp_path):
+    pytest.importorskip("typst")
+    named = tmp_path / "named.sqlite"
+    named.write_bytes(record.read_bytes())
+    with open_record(named, write=True) as session:
+        add_treatment(session, {"patient": "P001", "drug": "drug \ue000", "start": "2026"})
+    result = run("P001", "--record", named, "--out", tmp_path / "report.pdf", "--json")
+    assert result.exit_code == 0
+    assert "Warning" in result.stderr
+    assert "U+E000" in result.stderr
+    assert json.loads(result.stdout)["missing_letters"] == ["\ue000"]
+
+
+def test_dates_and_decimals_are_printed_as_asked_for(record, tmp_path):
+    out = tmp_path / "report.html"
+    result = run("P001", "--record", record, "--out", out, "--date-format", "DD.MM.YYYY", "--decimal", "comma")
+    assert result.exit_code == 0
+    assert "03.06.2026" in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--language", "tlh", "not a language"), ("--date-format", "MM/DD", "DD.MM.YYYY"), ("--paper", "a0", "a4")],
+)
+def test_a_wrong_setting_is_told_with_what_there_is(record, tmp_path, option, value, said):
+    result = run("P001", "--record", record, "--out", tmp_path / "report.html", option, value)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("patient", "out", "said"),
     [
         ("P002", "report.html", "no such patient"),
-        ("P001", "record.sqlite", "not the name of an HTML file"),
+        ("P001", "record.sqlite", "not the name of an HTML or PDF file"),
         ("P001", "nowhere/report.html", "folder does not exist"),
     ],
 )

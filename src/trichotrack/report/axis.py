@@ -13,7 +13,7 @@ from trichotrack.visits.dates import first_day, last_day
 
 DAY = timedelta(days=1)
 
-_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
+_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
 
 
 def possible_days(text: str) -> tuple[date, date] | None:
@@ -27,31 +27,44 @@ def possible_days(text: str) -> tuple[date, date] | None:
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """Days first to last, drawn from left to right (units of the drawing)."""
+    """Days first to last, drawn from left to right (units of the drawing). earlier: the days before first, on a scale
+    of their own, so that fifteen years of history do not press the visits of this year together.
+    """
 
     first: date
     last: date
     left: float
     right: float
+    earlier: TimeAxis | None = None
+
+    @property
+    def start(self) -> date:
+        """The first day that has a place."""
+        return self.earlier.first if self.earlier else self.first
+
+    @property
+    def edge(self) -> float:
+        """Where the drawing of days begins."""
+        return self.earlier.left if self.earlier else self.left
 
     def x(self, day: date) -> float:
         """Where a day is drawn; days outside are held at the edge."""
+        if self.earlier and day < self.first:
+            return self.earlier.x(day)
         share = (day - self.first) / (self.last - self.first)
         return self.left + (self.right - self.left) * min(1.0, max(0.0, share))
 
     def holds(self, day: date) -> bool:
-        return self.first <= day <= self.last
+        return self.start <= day <= self.last
 
     def ticks(self, most: int = 9) -> list[tuple[date, str]]:
-        """At most `most` days with their labels: weeks, months or years, whichever is the finest that fits."""
+        """At most `most` days of first to last with partial dates as labels: weeks, months or years, the finest that
+        fits.
+        """
         days = (self.last - self.first).days
         if days <= 75:
             step = math.ceil(days / 7 / most) * 7
-            return [
-                (day, day.isoformat()[5:])
-                for i in range(days // step + 1)
-                if self.holds(day := self.first + i * step * DAY)
-            ]
+            return [(day, day.isoformat()) for i in range(days // step + 1) if (day := self.first + i * step * DAY)]
         for step in _MONTH_STEPS:
             ticks = self._months(step)
             if len(ticks) <= most:
@@ -62,7 +75,8 @@ class TimeAxis:
         start = self.first.year * 12 + self.first.month - 1
         last = self.last.year * 12 + self.last.month - 1
         months = (month for month in range(start, last + 1) if month % step == 0)
-        return [day for month in months if self.holds(day := date(month // 12, month % 12 + 1, 1))]
+        days = (date(month // 12, month % 12 + 1, 1) for month in months)
+        return [day for day in days if self.first <= day <= self.last]
 
 
 def padded(days: Sequence[date], share: float = 0.04, least_days: int = 7) -> tuple[date, date]:
@@ -89,7 +103,10 @@ def shortened(text: str, size: float, width: float) -> str:
     """Text, or its beginning and an ellipsis where it is wider than width."""
     if text_width(text, size) <= width:
         return text
-    kept = text
-    while kept and text_width(kept + "…", size) > width:
-        kept = kept[:-1]
-    return kept.rstrip() + "…"
+    room, kept = width - text_width("…", size), 0
+    for letter in text:
+        room -= text_width(letter, size)
+        if room < 0:
+            break
+        kept += 1
+    return text[:kept].rstrip() + "…"

@@ -8,11 +8,12 @@ from datetime import date
 from xml.etree import ElementTree as ET
 
 from trichotrack.report.axis import TimeAxis, possible_days, shortened, text_width
-from trichotrack.report.drawing import BAR, BAR_UNSURE, INK, SOFT, element, label
+from trichotrack.report.drawing import BAR, BAR_UNSURE, INK, SOFT, element, hatch, label
+from trichotrack.report.voice import Voice
 from trichotrack.visits.story import TreatmentStory
 
-LANE, HEIGHT, TEXT = 18.0, 13.0, 10.0
-_LEAST_WIDTH = 3.0
+LANE, HEIGHT, TEXT = 16.5, 13.5, 10.5
+_LEAST_WIDTH, _WIDEST_DOSE = 3.0, 100.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def within(treatment: TreatmentStory, axis: TimeAxis) -> bool:
     """Whether any day of it may lie on the axis."""
     if treatment.start_day is not None and treatment.start_day > axis.last:
         return False
-    return treatment.end_day is None or treatment.end_day >= axis.first
+    return treatment.end_day is None or treatment.end_day >= axis.start
 
 
 def dose(treatment: TreatmentStory) -> str:
@@ -57,7 +58,7 @@ def placed(treatment: TreatmentStory, axis: TimeAxis, *, inside: bool = False) -
     """
     on = going_on(treatment)
     starts, ends = possible_days(treatment.start), possible_days(treatment.end)
-    first, last = treatment.start_day or axis.first, treatment.end_day or axis.last
+    first, last = treatment.start_day or axis.start, treatment.end_day or axis.last
     sure_from = starts[1] if starts else treatment.start_day
     sure_to = ends[0] if ends else axis.last if on else treatment.end_day
     x0, x1 = axis.x(first), axis.x(last)
@@ -66,7 +67,7 @@ def placed(treatment: TreatmentStory, axis: TimeAxis, *, inside: bool = False) -
     if sure_from is not None and sure_to is not None and sure_from <= sure_to:
         left = axis.x(sure_from)
         sure = (left, max(axis.x(sure_to), left + _LEAST_WIDTH))
-    text = dose(treatment)
+    text = shortened(dose(treatment), TEXT, _WIDEST_DOSE)
     wide = text_width(text, TEXT) + 6
     if inside and wide > x1 - x0:
         text = ""
@@ -76,7 +77,7 @@ def placed(treatment: TreatmentStory, axis: TimeAxis, *, inside: bool = False) -
         text_x, anchor, taken = x1 + 4, "start", (x0, x1 + wide)
     else:
         text_x, anchor, taken = x0 - 4, "end", (x0 - wide, x1)
-    earlier = treatment.start_day is None or treatment.start_day < axis.first
+    earlier = treatment.start_day is None or treatment.start_day < axis.start
     return Bar(treatment, x0, x1, sure, earlier, on, text, text_x, anchor, taken)
 
 
@@ -109,34 +110,25 @@ def _apart(one: Bar, other: Bar) -> bool:
     return one.taken[0] >= other.taken[1] - 0.6 or other.taken[0] >= one.taken[1] - 0.6
 
 
-def draw(
-    root: ET.Element,
-    axis: TimeAxis,
-    top: float,
-    treatments: Sequence[TreatmentStory],
-    label_width: float,
-    *,
-    compact: bool = False,
-) -> float:
-    """Draws the lanes below top and gives the y below them; top itself where no treatment lies on the axis."""
+def draw(root: ET.Element, top: float, rows: Sequence[Sequence[Bar]], say: Voice) -> float:
+    """Draws the lanes of one drug below top, and gives the y below them."""
     y = top
-    for drug, rows in lanes(treatments, axis, compact=compact):
-        label(root, (axis.left - label_width, y + HEIGHT - 2.5), shortened(drug, 11, label_width - 8), size=11)
-        for row in rows:
-            for bar in row:
-                _draw_bar(root, bar, y)
-            y += LANE
+    for row in rows:
+        for bar in row:
+            _draw_bar(root, bar, y, say)
+        y += LANE
     return y
 
 
-def _draw_bar(root: ET.Element, bar: Bar, y: float) -> None:
+def _draw_bar(root: ET.Element, bar: Bar, y: float, say: Voice) -> None:
     group = element(root, "g")
-    element(group, "title", told(bar.treatment))
-    # Unsure and sure differ by fill and by outline, so that a black-and-white print keeps the difference.
+    element(group, "title", told(bar.treatment, say))
+    # Unsure days are hatched, sure ones full: a black-and-white print keeps the difference.
     element(
         group, "rect", x=bar.x0, y=y, width=bar.x1 - bar.x0, height=HEIGHT, fill=BAR_UNSURE, stroke=SOFT,
         stroke_width=0.7, stroke_dasharray="2 2",
     )  # fmt: skip
+    hatch(group, (bar.x0, y), (bar.x1, y + HEIGHT))
     if bar.sure:
         x0, x1 = bar.sure
         element(group, "rect", x=x0, y=y, width=x1 - x0, height=HEIGHT, fill=BAR, stroke=INK, stroke_width=0.7)
@@ -145,7 +137,14 @@ def _draw_bar(root: ET.Element, bar: Bar, y: float) -> None:
         _arrow(group, (bar.x0, middle), -1)
     if bar.going_on:
         _arrow(group, (bar.x1, middle), 1)
-    label(group, (bar.text_x, y + HEIGHT - 3), bar.text, size=TEXT, text_anchor=bar.anchor)
+    label(
+        group,
+        (bar.text_x, y + HEIGHT - 3.2),
+        bar.text,
+        size=TEXT,
+        text_anchor=bar.anchor,
+        halo=bar.sure != (bar.x0, bar.x1),
+    )
 
 
 def _arrow(group: ET.Element, tip: tuple[float, float], way: int) -> None:
@@ -154,8 +153,17 @@ def _arrow(group: ET.Element, tip: tuple[float, float], way: int) -> None:
     element(group, "polygon", points=points, fill=INK)
 
 
-def told(treatment: TreatmentStory) -> str:
+def told(treatment: TreatmentStory, say: Voice) -> str:
     """One treatment in words, for those who point at its bar."""
-    end = treatment.end or ("going on" if going_on(treatment) else "end unknown")
-    parts = [treatment.label, treatment.route, f"{treatment.start or 'start unknown'} to {end}", treatment.stop_reason]
+    parts = [treatment.label, treatment.route, when(treatment, say), treatment.stop_reason]
     return ", ".join(part for part in parts if part)
+
+
+def when(treatment: TreatmentStory, say: Voice) -> str:
+    """From when to when, as exactly as known: "2011 to 2012", "since 2026-02-11", "until 2014"."""
+    start, end = say.partial(treatment.start), say.partial(treatment.end)
+    if start and end:
+        return say("treatment.from_to", start=start, end=end)
+    if start:
+        return say("treatment.since" if going_on(treatment) else "treatment.from_unknown_end", start=start)
+    return say("treatment.to", end=end) if end else say("treatment.dates_unknown")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from xml.etree import ElementTree as ET
 
-from trichotrack.report.axis import text_width
 from trichotrack.signs import SIGNS
 
 INK, SOFT, GRID = "#1a1a1a", "#595959", "#d9d9d9"
-BAR, BAR_UNSURE = "#b9cbdc", "#edf2f6"
+BAR, BAR_UNSURE = "#c3d2e0", "#ffffff"
 
 _CORNERS = (0, 4, 3, 4, 3, 6, 5, 8)
 _TURNS = (0.0, math.pi / 4, 0.0, 0.0, math.pi, 0.0, 0.0, 0.0)
@@ -73,16 +72,16 @@ def line(
     return element(parent, "line", x1=start[0], y1=start[1], x2=end[0], y2=end[1], **style)
 
 
-def lines_of(text: str, size: float, width: float) -> list[str]:
-    """Text broken between words into lines no wider than width (a longer word stays whole)."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, size) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
+def hatch(parent: ET.Element, top_left: tuple[float, float], bottom_right: tuple[float, float]) -> None:
+    """Slanting lines over a rectangle: what is not known, on a black-and-white print too."""
+    (x0, y0), (x1, y1) = top_left, bottom_right
+    height, strokes = y1 - y0, []
+    start = x0 - height + 2.0
+    while start < x1:
+        left, right = max(start, x0), min(start + height, x1)
+        strokes.append(f"M{left:.1f} {y1 - (left - start):.1f}L{right:.1f} {y1 - (right - start):.1f}")
+        start += 4.0
+    element(parent, "path", d="".join(strokes), stroke=SOFT, stroke_width=0.6, fill="none")
 
 
 def shape_of(name: str) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from trichotrack.report.voice import Voice
 from trichotrack.signs import SIGN
 from trichotrack.visits.series import SeriesPoint, SignSeries, count_in
 from trichotrack.visits.story import PatientStory, VisitStory
@@ -14,28 +15,17 @@ from trichotrack.visits.wording import change_text, confidence_text, interval_te
 
 DASH = "—"
 
-FOOTER = (
-    "trichotrack is a monitoring and research tool, not a medical device. "
-    "It never diagnoses and never advises on drugs."
-)
-SALT_NOTE = "SALT counts terminal hair only."
-CAVEAT = (
-    "Falling activity alone is not improvement: long-standing disease loses exclamation-mark hairs too, and regrown "
-    "hair hides black dots. A rise of short vellus hair alone is never improvement."
-)
-COMBINATION_NOTE = (
-    "Baricitinib and cyclosporine both stand in this record. The case report in which one followed the other says "
-    "that combining them is not recommended."
-)
+OUTCOME_GLYPHS = {"fell": "▼", "rose": "▲", "no detectable change": "=", "cannot tell": "?"}
 
-OUTCOME_GLYPHS = {"fell": "▼", "rose": "▲", "no detectable change": "＝", "cannot tell": "?"}
+SYNTHETIC = "Synthetic patient: "
+"""How visits/ begins what it says of a made-up patient; the banner says it for the whole page."""
 
 
 @dataclass(frozen=True)
 class SummaryLine:
     """One outcome at the last visit. first, last: density at these visits, as printed. outcome, sentence, reason:
-    of the verdict against baseline; outcome "" where there is nothing to compare, and the sentence says so. previous:
-    the verdict against the previous visit, where there is one.
+    of the verdict against baseline; outcome "" where there is nothing to compare, and the sentence says so. gaps: why a
+    figure is missing. previous: the verdict against the previous visit, where there is one.
     """
 
     name: str
@@ -46,6 +36,7 @@ class SummaryLine:
     outcome: str
     sentence: str
     reason: str
+    gaps: str
     previous: Verdict | None
 
 
@@ -54,7 +45,7 @@ class Cell:
     """One table cell: main text, smaller lines below, and the numbers of its footnotes."""
 
     text: str
-    below: str = ""
+    below: tuple[str, ...] = ()
     notes: tuple[int, ...] = ()
 
 
@@ -75,63 +66,70 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def number(value: float) -> str:
+def number(value: float, say: Voice) -> str:
     """As many digits as a count can carry: 3.4, 28, 130."""
     if math.isinf(value):
         return "∞"
-    return f"{value:.1f}" if 0 < value < 9.95 else f"{value:.0f}"
+    return say.decimals(f"{value:.1f}" if 0 < value < 9.95 else f"{value:.0f}")
 
 
-def plain(value: float) -> str:
+def plain(value: float, say: Voice) -> str:
     """A count: whole where it is whole."""
-    return f"{value:.1f}".removesuffix(".0")
+    return say.decimals(f"{value:.1f}".removesuffix(".0"))
 
 
-def density(point: SeriesPoint) -> str:
+def density(point: SeriesPoint, say: Voice) -> str:
     """As in "28 (18–41)" per cm², or the count where there is no scale."""
     if point.density_per_cm2 is None:
-        return f"{plain(point.count)} counted, no scale"
+        return say("value.no_scale", count=plain(point.count, say))
     if point.low is None or point.high is None:
-        return number(point.density_per_cm2)
-    return f"{number(point.density_per_cm2)} ({number(point.low)}–{number(point.high)})"
+        return number(point.density_per_cm2, say)
+    return f"{number(point.density_per_cm2, say)} ({number(point.low, say)}–{number(point.high, say)})"
 
 
-def change(verdict: Verdict) -> str:
+def change(verdict: Verdict, say: Voice) -> str:
     """As in "−65 %", "from none", or "" where the visits may not be compared."""
     if verdict.ratio is None:
         return ""
-    return "from none" if math.isinf(verdict.ratio) else change_text(verdict.ratio)
+    return say("value.from_none") if math.isinf(verdict.ratio) else say.decimals(change_text(verdict.ratio))
 
 
-def change_interval(verdict: Verdict) -> str:
+def change_interval(verdict: Verdict, say: Voice) -> tuple[str, ...]:
     """As in "−80 % to −42 %" and, below, "at 97.5 %": the confidence at which the verdict was judged."""
     if verdict.low is None or verdict.high is None:
-        return ""
-    return f"{interval_text(verdict.low, verdict.high)}\nat {confidence_text(verdict.confidence)}"
+        return ()
+    level = say("value.at_level", level=say.decimals(confidence_text(verdict.confidence)))
+    return say.said(interval_text(verdict.low, verdict.high)), level
 
 
-def sign_label(name: str) -> str:
-    return SIGN[name].plural if name in SIGN else name
+def outcome_text(outcome: str, say: Voice) -> str:
+    return say(f"outcome.{outcome.replace(' ', '_')}")
+
+
+def sign_label(name: str, say: Voice) -> str:
+    return say.said(SIGN[name].plural) if name in SIGN else name
 
 
 def point_at(points: Iterable[SeriesPoint], visit_id: int) -> SeriesPoint | None:
     return next((point for point in points if point.visit_id == visit_id), None)
 
 
-def why_missing(series: SignSeries, visit: VisitStory, site: str | None) -> str:
+def why_missing(series: SignSeries, visit: VisitStory, site: str | None, say: Voice) -> str:
     """Why an outcome has no point at a visit (site None: pooled), in one sentence."""
     if site is None and not series.pooled_sites:
-        return "No site was captured at every visit, so nothing is pooled; see each site."
+        return say("missing.not_pooled")
     sites = series.pooled_sites if site is None else (site,)
     captures = [capture for capture in visit.captures if capture.site in sites]
     if not captures:
-        return "Not captured at this visit."
+        return say("missing.not_captured")
     told = (count_in(capture.reading, series.name)[1] for capture in captures)
-    reasons = list(dict.fromkeys(reason for reason in told if reason))
-    return as_sentence("Not counted: " + "; ".join(reasons)) if reasons else "Not counted at this visit."
+    reasons = list(dict.fromkeys(say.said(reason) for reason in told if reason))
+    if not reasons:
+        return say("missing.not_counted")
+    return as_sentence(say("missing.not_counted_because", reasons="; ".join(reasons).rstrip(".")))
 
 
-def summary(story: PatientStory) -> tuple[SummaryLine, ...]:
+def summary(story: PatientStory, say: Voice) -> tuple[SummaryLine, ...]:
     """One line per outcome of the series, about the last visit. A figure that is missing has its reason in the line."""
     if not story.visits:
         return ()
@@ -143,67 +141,72 @@ def summary(story: PatientStory) -> tuple[SummaryLine, ...]:
         previous = verdicts.get("previous") if "baseline" in verdicts else None
         start, now = point_at(series.pooled, first.id), point_at(series.pooled, last.id)
         if main is not None:
-            outcome, sentence, reason = str(main.outcome), main.sentence, _reason(main)
+            outcome, sentence, reason = str(main.outcome), say.said(main.sentence), _reason(main, say)
         else:
-            outcome, sentence, reason = "", *_without_verdict(series, now, first, last)
-        gaps = dict.fromkeys(why_missing(series, at, None) for at, point in ((first, start), (last, now)) if not point)
+            outcome, sentence, reason = "", *_without_verdict(series, now, (first, last), say)
+        missing = [at for at, point in ((first, start), (last, now)) if not point]
         lines.append(
             SummaryLine(
                 series.name,
-                capitalised(series.label),
+                capitalised(say.said(series.label)),
                 series.primary,
-                density(start) if start else DASH,
-                density(now) if now else DASH,
+                density(start, say) if start else DASH,
+                density(now, say) if now else DASH,
                 outcome,
                 sentence,
-                " ".join(text for text in (reason, *gaps) if text),
+                reason,
+                " ".join(dict.fromkeys(why_missing(series, at, None, say) for at in missing)),
                 previous,
             )
         )
     return tuple(lines)
 
 
-def _reason(verdict: Verdict) -> str:
+def _reason(verdict: Verdict, say: Voice) -> str:
     """The reason as a sentence, or "" where the verdict's own sentence has said it."""
-    return "" if verdict.reason.rstrip(".") in verdict.sentence else as_sentence(verdict.reason)
+    return "" if verdict.reason.rstrip(".") in verdict.sentence else as_sentence(say.said(verdict.reason))
 
 
-def in_table(text: str) -> str:
-    """Without "Synthetic patient: ", which the table's head says for all, and with every % kept beside its number."""
-    return text.removeprefix("Synthetic patient: ").replace(" %", "\N{NO-BREAK SPACE}%")
+def unbannered(text: str) -> str:
+    """Without "Synthetic patient: ", which the banner says for all, and with every % kept beside its number."""
+    return capitalised(text.removeprefix(SYNTHETIC)).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def as_sentence(text: str) -> str:
     """With a capital at its start and a stop at its end."""
-    return capitalised(text) + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
+    return capitalised(text) + ("" if text.endswith((".", "!", "?", "。")) else ".") if text else ""
 
 
 def _without_verdict(
-    series: SignSeries, now: SeriesPoint | None, first: VisitStory, last: VisitStory
+    series: SignSeries, now: SeriesPoint | None, ends: tuple[VisitStory, VisitStory], say: Voice
 ) -> tuple[str, str]:
-    label = capitalised(series.label)
+    label = capitalised(say.said(series.label))
     if now is None:
-        return f"{label}: no figure at the last visit.", ""
-    if first.id == last.id:
-        return f"{label}: one visit so far, nothing to compare with.", ""
-    return f"{label}: not compared.", "No verdict was given for this outcome at the last visit."
+        return say("summary.no_figure", label=label), ""
+    if ends[0].id == ends[1].id:
+        return say("summary.one_visit", label=label), ""
+    return say("summary.not_compared", label=label), say("summary.no_verdict")
 
 
-def density_cell(series: SignSeries, visit: VisitStory, site: str | None, notes: Footnotes) -> Cell:
+def density_cell(series: SignSeries, visit: VisitStory, site: str | None, notes: Footnotes, say: Voice) -> Cell:
     """Density with interval of one outcome at one visit; a dash with its reason where there is none, never a zero."""
     points = series.pooled if site is None else series.sites.get(site, ())
     point = point_at(points, visit.id)
     if point is None:
-        return Cell(DASH, notes=(notes.number(why_missing(series, visit, site)),))
-    below = f"{plain(point.count)} in {point.exposure_cm2:.2f} cm²" if point.exposure_cm2 else ""
-    return Cell(density(point), below, tuple(notes.number(as_sentence(text)) for text in point.refused))
+        return Cell(DASH, notes=(notes.number(why_missing(series, visit, site, say)),))
+    below: tuple[str, ...] = ()
+    if point.exposure_cm2:
+        area = say.decimals(f"{point.exposure_cm2:.2f}")
+        below = (say("value.count_in", count=plain(point.count, say), area=area),)
+    return Cell(density(point, say), below, tuple(notes.number(as_sentence(say.said(text))) for text in point.refused))
 
 
-def verdict_cell(verdict: Verdict | None, notes: Footnotes) -> Cell:
+def verdict_cell(verdict: Verdict | None, notes: Footnotes, say: Voice) -> Cell:
     if verdict is None:
         return Cell(DASH)
-    told = (notes.number(as_sentence(verdict.reason)),) if verdict.outcome == "cannot tell" else ()
-    return Cell(f"{OUTCOME_GLYPHS[verdict.outcome]} {verdict.outcome}", change_interval(verdict), told)
+    told = (notes.number(as_sentence(say.said(verdict.reason))),) if verdict.outcome == "cannot tell" else ()
+    text = f"{OUTCOME_GLYPHS[verdict.outcome]} {outcome_text(verdict.outcome, say)}"
+    return Cell(text, change_interval(verdict, say), told)
 
 
 def names_both(drugs: Iterable[str]) -> bool:
