@@ -28,7 +28,7 @@ COMBINATION_NOTE = (
     "that combining them is not recommended."
 )
 
-OUTCOME_GLYPHS = {"fell": "▼", "rose": "▲", "no detectable change": "＝", "cannot tell": "?"}
+OUTCOME_GLYPHS = {"fell": "▼", "rose": "▲", "stable": "≈", "no detectable change": "＝", "cannot tell": "?"}
 
 
 @dataclass(frozen=True)
