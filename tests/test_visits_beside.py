@@ -187,9 +187,8 @@ def test_a_measured_cv_takes_the_place_of_the_assumed_one_and_is_said():
     measured = Judging(cv=0.05, cv_df=30)
     found = verdict(visits, judging=measured)
     assert found.outcome == "fell"
-    assert found.allowed_for == "5 % at each visit (measured, 30 degrees of freedom)"
+    assert found.allowed_for == "5 % at each visit (measured, upper 80 % bound, 30 degrees of freedom)"
     assert verdict(visits).allowed_for == "15 % at each visit (assumed)"
-    assert measured.noise_cv > 0.05
     assert "was measured with relocated repeats (30 degrees" in " ".join(assumptions(visits, measured))
     assert "15 % at each visit is assumed" in " ".join(assumptions(visits))
 

@@ -45,6 +45,7 @@ COMMANDS = {
     "treatment": Source("treatment:treatment_app", "Treatments in the record."),
     "salt": Source("salt:salt_app", "SALT scores in the record."),
     "record": Source("record:record_app", "The record as a whole: readings accepted after review."),
+    "power": Source("power:power_app", "How many fields or patients a change takes to be seen."),
     "report": Source("report:report", "Trends, verdicts and treatments of one patient, as one HTML file."),
 }
 

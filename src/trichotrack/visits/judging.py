@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.spec import ModelSpec
@@ -18,17 +20,15 @@ SERIES_LEVEL = 0.05
 MIN_CV_DF = 10
 """Degrees of freedom below which a measured CV does not take the place of the assumed one."""
 
-_REFERENCE_LEVEL = SERIES_LEVEL / 2
-"""At which a measured CV is widened by t: that of the first follow-up."""
-
 
 @dataclass(frozen=True)
 class Judging:
     """Settings of the verdicts of one patient.
 
-    cv: between-capture CV at each visit beside the Poisson noise, relocation included. cv_df: degrees of freedom it
-    was measured with; None: assumed. stable_ratio: above 1 where "stable" may be said, for a ratio shown to lie
-    between 1 / stable_ratio and stable_ratio; None: never. errors: by model sha256, then sign: the model's own figures.
+    cv: between-capture CV at each visit beside the Poisson noise, relocation included. cv_df: None where it is assumed;
+    else the degrees of freedom it was measured with, cv being its upper 80 % bound (`stats.repeatability`).
+    stable_ratio: above 1 where "stable" may be said, of a ratio shown to lie between 1 / stable_ratio and it; None:
+    never. errors: by model sha256, then sign: the model's own figures. level: of the whole series.
     Raises InputError with every fault.
     """
 
@@ -57,21 +57,11 @@ class Judging:
             raise InputError(problems)
 
     @property
-    def noise_cv(self) -> float:
-        """The CV that verdicts allow for: a measured one is widened as Student's t is beyond the normal quantile."""
-        if self.cv_df is None:
-            return self.cv
-        from scipy.special import ndtri, stdtrit
-
-        tail = 1 - _REFERENCE_LEVEL / 2
-        return self.cv * float(stdtrit(self.cv_df, tail) / ndtri(tail))
-
-    @property
     def noise_text(self) -> str:
-        """As in "15 % at each visit (assumed)" and "9 % at each visit (measured, 24 degrees of freedom)"."""
+        """As in "15 % at each visit (assumed)"; a measured one names its degrees of freedom."""
         if self.cv_df is None:
             return f"{100 * self.cv:.3g} % at each visit (assumed)"
-        return f"{100 * self.cv:.2g} % at each visit (measured, {self.cv_df} degrees of freedom)"
+        return f"{100 * self.cv:.2g} % at each visit (measured, upper 80 % bound, {self.cv_df} degrees of freedom)"
 
 
 USUAL = Judging()
@@ -90,3 +80,18 @@ def reader_errors(spec: ModelSpec) -> dict[str, ReaderError]:
         and channel.false_positives_per_cm2 is not None
         and channel.false_positives_per_cm2_se is not None
     }
+
+
+def measured_cv(path: Path) -> tuple[float, int]:
+    """(CV to judge by, degrees of freedom) of a file that `trichotrack record repeatability --json` wrote.
+
+    Raises InputError where it is something else.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return float(raw["cv_to_judge_by"]), int(raw["df"])
+    except OSError as error:
+        raise InputError(Problem(str(path), f"cannot be read ({error.strerror})", "Check its name.")) from None
+    except (ValueError, KeyError, TypeError):
+        remedy = "Write it with `trichotrack record repeatability --json`."
+        raise InputError(Problem(str(path), "holds no measured repeatability", remedy)) from None

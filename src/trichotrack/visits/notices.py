@@ -83,7 +83,7 @@ def assumptions(captures: Sequence[ReadCapture], judging: Judging = USUAL) -> tu
     if judging.cv_df is None:
         known = "is assumed, not measured here"
     else:
-        known = f"was measured with relocated repeats ({judging.cv_df} degrees of freedom, widened by Student's t)"
+        known = f"was measured with relocated repeats ({judging.cv_df} degrees of freedom; its upper 80 % bound)"
     noise = f"A between-capture CV of {cv} at each visit {known}; verdicts allow for it beside Poisson noise."
     stable = '"No detectable change" is not "stable": what is not excluded is printed.'
     if judging.stable_ratio is not None:

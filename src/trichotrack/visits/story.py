@@ -13,6 +13,7 @@ from trichotrack.visits.judging import USUAL, Judging
 from trichotrack.visits.notices import assumptions, notices
 from trichotrack.visits.readings import current_reading, reviewed_by
 from trichotrack.visits.series import ReadCapture, SignSeries, sign_series
+from trichotrack.visits.trend import SignTrend, TreatmentPeriod, patient_trends
 from trichotrack.visits.verdict import Verdict, headline, patient_verdicts
 
 if TYPE_CHECKING:
@@ -163,6 +164,17 @@ def patient_story(session: Session, patient_id: str, *, judging: Judging = USUAL
             )
         ),
     )
+
+
+def patient_trend(session: Session, patient_id: str, *, judging: Judging = USUAL) -> tuple[SignTrend, ...]:
+    """The trends of one patient in the record, with the treatment periods. Raises InputError for an unknown patient."""
+    from trichotrack.visits.history import patient_of
+
+    found = patient_of(session, patient_id)
+    stored = [(visit, one) for visit, captures in _visits(session, found) for one in captures]
+    captures = [_read_capture(visit, capture, cutoff) for visit, (capture, cutoff) in stored]
+    periods = [TreatmentPeriod(t.drug, t.start_day, t.end_day) for t in _treatments(found)]
+    return patient_trends(captures, periods, synthetic=found.synthetic, judging=judging)
 
 
 def _visits(session: Session, patient: Patient) -> list[tuple[VisitStory, list[tuple[CaptureStory, float]]]]:

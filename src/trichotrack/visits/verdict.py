@@ -178,7 +178,7 @@ def judge_all(
 
     reference, visit: (id, date). Where the active load changed the others share the series' whole level; else `level`.
     """
-    cv = judging.noise_cv
+    cv = judging.cv
     p_values = {c.name: common_rate_ratio(c.strata, cv=cv).p for c in comparisons if not c.obstacle}
     changed = p_values.get(ACTIVE_LOAD, 1.0) <= level
     rest = [c for c in comparisons if c.name != ACTIVE_LOAD and c.name in p_values]
@@ -220,7 +220,7 @@ def _beside(comparison: Comparison, outcome: Outcome, level: float, judging: Jud
     """What stands beside an answer, by the names of Verdict; nothing where the visits may not be compared."""
     if comparison.obstacle or not comparison.sites:
         return {}
-    cv = judging.noise_cv
+    cv = judging.cv
     told = outcome in {"fell", "rose", "stable"}
     counted = any(s.count0 + s.count1 for s in comparison.strata)
     beside: dict[str, Any] = {"allowed_for": judging.noise_text}
@@ -241,7 +241,7 @@ def _judge(
     """(outcome, reason, ratio with the interval of the level; None where visits may not be compared)."""
     if not comparison.sites:
         return "cannot tell", comparison.obstacle, None
-    strata, cv = comparison.strata, judging.noise_cv
+    strata, cv = comparison.strata, judging.cv
     found = common_rate_ratio(strata, cv=cv, confidence=1 - level)
     if comparison.obstacle:
         return "cannot tell", comparison.obstacle, found
@@ -282,6 +282,22 @@ def _nothing_shared(
             reasons = refusals([c for c in captures if c.visit_id == visit], name)
             return f"not counted at {when}" + (f" ({'; '.join(reasons)})" if reasons else "")
     return f"no site in common ({', '.join(sorted(before))}; now {', '.join(sorted(after))})"
+
+
+def beside(verdict: Verdict) -> tuple[str, ...]:
+    """Sentences to print below a verdict: its correction where one was made, each site, what it would take to tell."""
+    told = [verdict.correction.sentence] if verdict.correction and verdict.correction.done else []
+    return (*told, *(site.sentence for site in verdict.by_site), *([verdict.to_tell] if verdict.to_tell else []))
+
+
+def shared(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """What is said once for all of these: the noise allowed for, and why ratios were not corrected."""
+    noise = dict.fromkeys(v.allowed_for for v in verdicts if v.allowed_for)
+    why = dict.fromkeys(v.correction.reason for v in verdicts if v.correction and not v.correction.done)
+    return (
+        *(f"Allowed for beside counting: a between-capture variation of {text}." for text in noise),
+        *([f"Not corrected for the model's errors: {'; '.join(why)}."] if why else []),
+    )
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
