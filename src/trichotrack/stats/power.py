@@ -26,7 +26,7 @@ def visit_power(
     captures at each visit, gamma, and known. Exact sums over negative binomials (Poisson without CV).
     """
     share = exposure_ratio / (1 + exposure_ratio)
-    (k0, p0), (k1, p1) = _mass(events0, cv), _mass(events1, cv)
+    (k0, p0), (k1, p1) = count_mass(events0, cv), count_mass(events1, cv)
     side = (
         k1[None, :] / exposure_ratio < k0[:, None]
         if events1 < events0 * exposure_ratio
@@ -36,8 +36,11 @@ def visit_power(
     return float(p0 @ told @ p1)
 
 
-def _mass(mean: float, cv: float) -> tuple[Array, Array]:
-    """Counts and their probabilities, to a total of nearly 1; above about 400 values on a coarser grid."""
+def count_mass(mean: float, cv: float) -> tuple[Array, Array]:
+    """Counts and their probabilities: negative binomial (Poisson without CV); above about 400 values a coarser grid.
+
+    Raises InputError where mean is no number from 0 up.
+    """
     from scipy import stats
 
     if not (math.isfinite(mean) and mean >= 0):
@@ -51,7 +54,7 @@ def _mass(mean: float, cv: float) -> tuple[Array, Array]:
     one = stats.nbinom(1 / cv**2, 1 / (1 + cv**2 * mean)) if cv else stats.poisson(mean)
     upto = one.cdf(edges + step - 1)
     mass = np.diff(upto, prepend=one.cdf(low - 1))
-    return edges + (step - 1) / 2, mass / mass.sum()
+    return np.asarray(edges + (step - 1) / 2, dtype=np.float64), np.asarray(mass / mass.sum(), dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -239,10 +239,9 @@ def wilson_interval(successes: float, total: float, confidence: float = 0.95) ->
     return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
-def beta_of_share(count0: float, count1: float, cv: float) -> tuple[float, float, float]:
+def beta_of_share(count0: ArrayLike, count1: ArrayLike, cv: float) -> tuple[Array, Array, Array]:
     """(a, b, shift) of `common_rate_ratio`: log odds of the follow-up's share, less shift, are those of Beta(a, b)."""
-    a, b, shift = _widened(np.asarray(count1), np.asarray(count0), cv)
-    return float(a), float(b), float(shift)
+    return _widened(np.asarray(count1, dtype=np.float64), np.asarray(count0, dtype=np.float64), cv)
 
 
 def _widened(count1: Array, count0: Array, cv: float) -> tuple[Array, Array, Array]:

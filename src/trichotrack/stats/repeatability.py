@@ -117,7 +117,7 @@ def _checked(groups: Sequence[Repeats]) -> tuple[list[Repeats], int]:
 
 
 def _log_rates(group: Repeats) -> Array:
-    return np.log((np.asarray(group.counts) + 0.5) / np.asarray(group.exposures_cm2))
+    return np.asarray(np.log((np.asarray(group.counts) + 0.5) / np.asarray(group.exposures_cm2)), dtype=np.float64)
 
 
 def _moments(group: Repeats) -> tuple[int, float, float]:

@@ -34,7 +34,7 @@ class Term:
 
 @dataclass(frozen=True)
 class CountTrend:
-    """terms: in the order of the covariates. df: of t. dispersion: of Pearson residuals beyond Poisson and CV, >= 1."""
+    """terms: in the order of the covariates. df: of t. dispersion: of Pearson residuals; 1 is Poisson and the CV."""
 
     terms: tuple[Term, ...]
     df: int
@@ -49,8 +49,8 @@ def count_trend(
     counts, exposures_cm2: (visits, sites), NaN in both where a site was not counted at a visit. covariates:
     (visits, terms), without the constant. The CV is one a visit, shared by its sites, so a visit is one observation:
     its summed count, with the exposure that its sites' areas weigh by their relative densities, fitted in turn with
-    the trend. Its variance is μ + cv²·μ², times the Pearson dispersion where that is above 1; Student's t with as many
-    degrees of freedom as visits beyond the terms.
+    the trend. The interval is the wider of two: of the variance μ + cv²·μ² with normal quantiles, right where the CV
+    is; and of that times the Pearson dispersion with Student's t, right where it is not.
     Raises InputError where visits or events are fewer than MIN_VISITS, MIN_EVENTS or MIN_DF beyond the terms allow, or
     the covariates cannot be told apart.
     """
@@ -67,14 +67,17 @@ def count_trend(
     if np.linalg.matrix_rank(design) < terms + 1:
         raise InputError("the covariates cannot be told apart: one is a combination of the others.")
     fitted = _fitted(np.nan_to_num(counts), np.nan_to_num(exposures_cm2), design, cv)
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-    dispersion = max(1.0, float(fitted.pearson_chi2) / df)
-    errors = np.sqrt(np.diag(fitted.normalized_cov_params) * dispersion)
-    reach = float(stdtrit(df, (1 + confidence) / 2))
+    upper = (1 + confidence) / 2
+    dispersion = float(fitted.pearson_chi2) / df
+    spread = math.sqrt(dispersion)
+    reach = max(float(ndtri(upper)), float(stdtrit(df, upper)) * spread)
+    errors = np.sqrt(np.diag(fitted.normalized_cov_params))
     told = []
     for name, value, error in zip(names, fitted.params[1:], errors[1:], strict=True):
-        p = 2 * float(stdtr(df, -abs(value) / error)) if error > 0 else 1.0
+        z = abs(value) / error
+        p = 2 * max(float(ndtr(-z)), float(stdtr(df, -z / spread)) if spread > 0 else 0.0)
         ends = [math.exp(min(700.0, max(-700.0, value + side * reach * error))) for side in (-1, 1)]
         told.append(Term(name, math.exp(value), ends[0], ends[1], p))
     return CountTrend(tuple(told), df, dispersion)
@@ -97,7 +100,7 @@ def _fitted(counts: Array, areas: Array, design: Array, cv: float):  # type: ign
             warnings.simplefilter("ignore")
             result = sm.GLM(counts.sum(1), design, family=family, offset=np.log(exposure)).fit(scale=1.0)
         before, rate = rate, np.exp(np.clip(design @ result.params, -50, 50))
-        if np.allclose(before, rate, rtol=1e-6):
+        if np.allclose(before, rate, rtol=1e-4):
             break
     if result is None or not np.isfinite(result.params).all() or np.abs(result.params[1:]).max() > 20:
         raise InputError("the trend has no finite estimate: the events lie in too few of the visits.")

@@ -19,8 +19,9 @@ DAYS_A_MONTH = 30.4375
 TIME = "month"
 
 CAVEAT = (
-    "Trends describe; their intervals are 95 % each, however many there are. Whether a sign changed is what the verdicts "
-    "say. A difference beside a drug is not its effect: time, other treatment and the course of the disease go with it."
+    "Trends describe; their intervals are 95 % each, however many there are. Whether a sign changed is what the "
+    "verdicts say. A difference beside a drug is not its effect: time, other treatment and the course of the disease "
+    "go with it."
 )
 
 
@@ -33,13 +34,13 @@ class TreatmentPeriod:
     end: dt.date | None
 
     def covers(self, day: dt.date) -> bool:
-        """Whether a visit counts as on the drug: after the day it began (nothing has changed on that), until its end."""
+        """Whether a visit counts as on the drug: after the day it began (nothing changed on that), until its end."""
         return (self.start is None or self.start < day) and (self.end is None or day <= self.end)
 
 
 @dataclass(frozen=True)
 class SignTrend:
-    """One outcome's trend. refused: why there is none ("" where there is). left_out: sites, visits and drugs passed over.
+    """One outcome's trend. refused: why there is none ("" where there is). left_out: sites, visits, drugs passed over.
 
     terms: a factor a month, then one for each drug while on it. visits, events, sites: what it rests on. df and
     dispersion: as in `stats.trend.CountTrend`.
@@ -141,7 +142,7 @@ def _comparable(
 def _covariates(
     days: Sequence[dt.date], periods: Sequence[TreatmentPeriod]
 ) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], list[str], list[str]]:
-    """(visits, terms): months since the first visit, then each drug that can be told apart; names; what was left out."""
+    """(visits, terms): months since the first visit, then each drug that can be told apart; names; those left out."""
     columns = [np.array([(day - days[0]).days / DAYS_A_MONTH for day in days])]
     names, left_out = [TIME], []
     for drug in dict.fromkeys(period.drug for period in periods):
