@@ -123,7 +123,7 @@ def show(
         typer.Option(help="Judge by a measured variation: what `trichotrack record repeatability --json` wrote."),
     ] = None,
     stable_within: Annotated[
-        float | None, typer.Option(help="A ratio such as 1.5: say 'stable' where the change is shown to be smaller.")
+        float | None, typer.Option(help="A ratio such as 2: say 'stable' where the change is shown to be smaller.")
     ] = None,
     model: Annotated[
         Path | None, typer.Option(help="The model the readings are of (.onnx): corrects for its own errors.")

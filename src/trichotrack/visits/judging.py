@@ -50,7 +50,7 @@ class Judging:
             problems.append(Problem("judging", message, f"{MIN_CV_DF} are needed: repeat more fields.", column="cv"))
         if self.stable_ratio is not None and not 1 < self.stable_ratio < 10:
             problems.append(
-                Problem("judging", "is not a margin of stability", "Give a ratio above 1, such as 1.5.",
+                Problem("judging", "is not a margin of stability", "Give a ratio above 1, such as 2 (−50 % to +100 %).",
                         column="stable_ratio", value=f"{self.stable_ratio:g}")
             )  # fmt: skip
         if problems:
