@@ -205,3 +205,31 @@ def test_what_stands_beside_a_verdict_is_plain_json():
     found = verdict(two_sites((40, 0), (0, 3)), judging=FIGURES)
     text = json.dumps(_plain(dataclasses.asdict(found)), allow_nan=False)
     assert '"by_site"' in text
+
+
+def test_the_report_s_line_says_what_it_would_take_and_what_was_corrected():
+    from trichotrack.report.words import _reason
+
+    assert "a site at" in _reason(verdict([active(1, 10), active(2, 5)]))
+    visits = [active(1, 68, area=2), active(2, 20, area=2)]
+    assert "Corrected for the model's misses" in _reason(verdict(visits, "black_dot", judging=FIGURES))
+    assert "orrected" not in _reason(verdict(visits, "black_dot"))
+
+
+@pytest.mark.slow
+def test_whole_series_of_verdicts_tell_at_most_five_percent_of_stable_patients_of_a_change():
+    rng = np.random.default_rng(14)
+    names = ("black_dot", "broken_hair", "tapering_hair", "terminal_hair")
+    told, patients, means = 0, 150, np.array([9, 5, 4, 30])
+    for _ in range(patients):
+        captures = [
+            captured(visit, dict(zip(names, rng.poisson(noise * means).tolist(), strict=True)), site=site)
+            for visit, noise in enumerate(rng.gamma(1 / 0.15**2, 0.15**2, 10), start=1)
+            for site in ("a", "b", "c")
+        ]  # fmt: skip
+        found = patient_verdicts(captures)
+        told += any(v.primary and v.outcome in {"fell", "rose"} for v in found)
+        for v in found:
+            judged = any(site.outcome in {"fell", "rose"} for site in v.by_site)
+            assert not judged or v.outcome in {"fell", "rose"}
+    assert told / patients <= 0.05 + 2 * 0.018  # s.e. of 5 % of 150

@@ -164,8 +164,10 @@ def summary(story: PatientStory) -> tuple[SummaryLine, ...]:
 
 
 def _reason(verdict: Verdict) -> str:
-    """The reason as a sentence, or "" where the verdict's own sentence has said it."""
-    return "" if verdict.reason.rstrip(".") in verdict.sentence else as_sentence(verdict.reason)
+    """The reason as a sentence (unless the verdict's own has said it), the correction, and what it would take."""
+    reason = "" if verdict.reason.rstrip(".") in verdict.sentence else as_sentence(verdict.reason)
+    corrected = verdict.correction.sentence if verdict.correction and verdict.correction.done else ""
+    return " ".join(text for text in (reason, corrected, verdict.to_tell) if text)
 
 
 def in_table(text: str) -> str:
