@@ -50,6 +50,7 @@ COMMANDS = {
     "photo": Source("photo:photo_app", "Clinical photographs in the record."),
     "record": Source("record:record_app", "The record as a whole: accept readings, import, export, freeze."),
     "reread": Source("reread:reread", "Read a patient's visits anew with another model, keeping the human marks."),
+    "power": Source("power:power_app", "How many fields or patients a change takes to be seen."),
     "report": Source("report:report", "Trends, verdicts and treatments of one patient, as one HTML file."),
     "cohort": Source("cohort:cohort_app", "Cohorts: who responded and what predicts it; counts over visits; export."),
 }

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from trichotrack.cli.repeatability import repeatability
+
 record_app = typer.Typer(
     help="The record as a whole. See `trichotrack record COMMAND --help`.",
     no_args_is_help=True,
@@ -167,6 +169,9 @@ def pending(
         typer.echo(f"… and {more} more captures at later visits.")
     if not told["unreviewed"]:
         typer.echo("Every reading has been reviewed.")
+
+
+record_app.command("repeatability")(repeatability)
 
 
 def _say_counts(machine: object, counted: dict[str, int], head: str, *, as_json: bool) -> None:

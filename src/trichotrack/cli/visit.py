@@ -15,6 +15,7 @@ from trichotrack.problems import InputError
 
 if TYPE_CHECKING:
     from trichotrack.visits.add import VisitAdded
+    from trichotrack.visits.judging import Judging
     from trichotrack.visits.plan import VisitPlan
 
 visit_app = typer.Typer(
@@ -115,7 +116,21 @@ def list_visits(
 
 
 @visit_app.command("show")
-def show(patient: PatientId, record: Record = DEFAULT, as_json: Json = False) -> None:
+def show(
+    patient: PatientId,
+    record: Record = DEFAULT,
+    repeatability: Annotated[
+        Path | None,
+        typer.Option(help="Judge by a measured variation: what `trichotrack record repeatability --json` wrote."),
+    ] = None,
+    stable_within: Annotated[
+        float | None, typer.Option(help="A ratio such as 2: say 'stable' where the change is shown to be smaller.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="The model the readings are of (.onnx): corrects for its own errors.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show the density of each sign by visit, with its interval and whether it changed.
 
     Example: trichotrack visit show P001
@@ -123,9 +138,11 @@ def show(patient: PatientId, record: Record = DEFAULT, as_json: Json = False) ->
     from trichotrack.visits.overview import sign_table, story_json
     from trichotrack.visits.record import open_record
     from trichotrack.visits.story import patient_story
+    from trichotrack.visits.verdict import beside, shared
 
+    judging = _judging(repeatability, stable_within, model)
     with open_record(record) as session:
-        story = patient_story(session, patient)
+        story = patient_story(session, patient, judging=judging)
     if as_json:
         typer.echo(json.dumps(story_json(story), indent=1))
         return
@@ -138,11 +155,62 @@ def show(patient: PatientId, record: Record = DEFAULT, as_json: Json = False) ->
         for verdict in story.verdicts_at(visit.id):
             ending = "" if verdict.reason in verdict.sentence else f" {verdict.reason[0].upper()}{verdict.reason[1:]}."
             _say(f"- {verdict.sentence}{ending}")
+            for told in beside(verdict):
+                _say(f"  {told}")
     if story.visits:
         _say("Densities: 95 % exact Poisson intervals over the sites common to all visits; verdicts against baseline.")
+        for told in shared(story.verdicts_at(story.visits[-1].id)):
+            _say(told)
+
+
+@visit_app.command("trend")
+def trend(
+    patient: PatientId,
+    record: Record = DEFAULT,
+    repeatability: Annotated[
+        Path | None,
+        typer.Option(help="Allow for a measured variation: what `trichotrack record repeatability --json` wrote."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Describe each sign's course over five or more visits: its change a month, and beside that on each drug.
+
+    Example: trichotrack visit trend P001
+    """
+    from dataclasses import asdict
+
+    from trichotrack.visits.record import open_record
+    from trichotrack.visits.story import patient_trend
+    from trichotrack.visits.trend import CAVEAT
+
+    with open_record(record) as session:
+        trends = patient_trend(session, patient, judging=_judging(repeatability, None, None))
+    if as_json:
+        rows = [{**asdict(one), "sentences": one.sentences} for one in trends]
+        typer.echo(json.dumps({"patient": patient, "trends": rows, "caveat": CAVEAT}, indent=1))
+        return
+    for one in trends:
+        for number, told in enumerate(one.sentences):
+            _say(f"  {told}" if number else f"- {told}")
+        for text in one.left_out if one.primary or not one.refused else ():
+            _say(f"  Left out: {text}.")
+    _say(CAVEAT if trends else "No visit so far.")
 
 
 visit_app.command("accept")(accept)
+
+
+def _judging(repeatability: Path | None, stable_within: float | None, model: Path | None) -> Judging:
+    from trichotrack.visits.judging import ASSUMED_CV, Judging, measured_cv, reader_errors
+
+    cv, df = measured_cv(repeatability) if repeatability else (ASSUMED_CV, None)
+    errors = {}
+    if model:
+        from trichotrack.runtime.model_file import open_model
+
+        opened = open_model(model)
+        errors[opened.sha256] = reader_errors(opened.spec)
+    return Judging(cv, df, stable_within, errors)
 
 
 def _show_plan(plan: VisitPlan, record: str | Path, *, to_stderr: bool) -> None:

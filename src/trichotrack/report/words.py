@@ -15,7 +15,7 @@ from trichotrack.visits.wording import change_text, confidence_text, interval_te
 
 DASH = "—"
 
-OUTCOME_GLYPHS = {"fell": "▼", "rose": "▲", "no detectable change": "=", "cannot tell": "?"}
+OUTCOME_GLYPHS = {"fell": "▼", "rose": "▲", "stable": "≈", "no detectable change": "=", "cannot tell": "?"}
 
 SYNTHETIC = "Synthetic patient: "
 """How visits/ begins what it says of a made-up patient; the banner says it for the whole page."""
@@ -163,8 +163,10 @@ def summary(story: PatientStory, say: Voice) -> tuple[SummaryLine, ...]:
 
 
 def _reason(verdict: Verdict, say: Voice) -> str:
-    """The reason as a sentence, or "" where the verdict's own sentence has said it."""
-    return "" if verdict.reason.rstrip(".") in verdict.sentence else as_sentence(say.said(verdict.reason))
+    """The reason as a sentence (unless the verdict's own has said it), the correction, and what it would take."""
+    reason = "" if verdict.reason.rstrip(".") in verdict.sentence else as_sentence(say.said(verdict.reason))
+    corrected = verdict.correction.sentence if verdict.correction and verdict.correction.done else ""
+    return " ".join(text for text in (reason, say.said(corrected), say.said(verdict.to_tell)) if text)
 
 
 def unbannered(text: str) -> str:

@@ -179,6 +179,14 @@ def common_rate_ratio(strata: Sequence[Stratum], *, cv: float, confidence: float
     )
 
 
+def equivalence_interval(strata: Sequence[Stratum], *, cv: float, level: float) -> RateRatio:
+    """`common_rate_ratio` with the interval of two one-sided tests, each at `level`: its confidence is 1 - 2·level.
+
+    The ratio is shown to lie within a margin where this interval does (Schuirmann 1987); level below 0.5.
+    """
+    return common_rate_ratio(strata, cv=cv, confidence=1 - 2 * level)
+
+
 def null_share(strata: Sequence[Stratum]) -> float:
     """Part of all events expected at follow-up were nothing to change, given each site's total."""
     total = sum(s.count0 + s.count1 for s in strata)
@@ -229,6 +237,11 @@ def wilson_interval(successes: float, total: float, confidence: float = 0.95) ->
     centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     reach = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / (1 + z**2 / total)
     return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+def beta_of_share(count0: ArrayLike, count1: ArrayLike, cv: float) -> tuple[Array, Array, Array]:
+    """(a, b, shift) of `common_rate_ratio`: log odds of the follow-up's share, less shift, are those of Beta(a, b)."""
+    return _widened(np.asarray(count1, dtype=np.float64), np.asarray(count0, dtype=np.float64), cv)
 
 
 def _widened(count1: Array, count0: Array, cv: float) -> tuple[Array, Array, Array]:

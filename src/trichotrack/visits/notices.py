@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from trichotrack.signs import SIGN
 from trichotrack.visits.comparable import unreviewed
+from trichotrack.visits.judging import USUAL, Judging
 from trichotrack.visits.series import ACTIVE_LOAD, PARTS, ReadCapture, SignSeries, count_in, label_of
-from trichotrack.visits.wording import confidence_text
+from trichotrack.visits.wording import confidence_text, interval_text
 
 
 def notices(captures: Sequence[ReadCapture], series: Sequence[SignSeries], *, synthetic: bool) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ with its area.
 Densities have 95 % exact Poisson intervals (Garwood; pooled over sites, Fay and Feuer): the scalp sampled, not the
 reader's error.
 
-A between-capture CV of {cv} at each visit is assumed, not measured here; verdicts allow for it beside Poisson noise.
+{noise}
 
 Visits are compared over the sites they share, stratified, by a conditional rate ratio; never across another device,
 scale, preparation, model or vellus cut-off.
@@ -69,14 +70,26 @@ twelfth at the third, and so on; a change against baseline hands its part on to 
 share one level by Holm: {level} where the active load changed, else the active load's own. The interval of a verdict
 has the confidence of the level it was judged at.
 
-"No detectable change" is not "stable": what is not excluded is printed. A change of short vellus hair alone is never
-improvement.
+{stable} The correction for a model's misses and
+false marks changes the size of a ratio, not whether it changed, and is made only where the model has figures on
+patients. Sites by themselves are judged, by Holm, only where together they changed. A change of short vellus hair alone
+is never improvement.
 """
 
 
-def assumptions(captures: Sequence[ReadCapture], cv: float, level: float = 0.05) -> tuple[str, ...]:
+def assumptions(captures: Sequence[ReadCapture], judging: Judging = USUAL) -> tuple[str, ...]:
     """What densities, intervals and verdicts rest on, for the methods box."""
-    text = _METHODS.format(cv=confidence_text(cv), level=confidence_text(level))
+    cv = f"{100 * judging.cv:.3g} %"
+    if judging.cv_df is None:
+        known = "is assumed, not measured here"
+    else:
+        known = f"was measured with relocated repeats ({judging.cv_df} degrees of freedom; its upper 80 % bound)"
+    noise = f"A between-capture CV of {cv} at each visit {known}; verdicts allow for it beside Poisson noise."
+    stable = '"No detectable change" is not "stable": what is not excluded is printed.'
+    if judging.stable_ratio is not None:
+        margin = interval_text(1 / judging.stable_ratio, judging.stable_ratio)
+        stable += f' "Stable" is said where two one-sided tests put the change within {margin}.'
+    text = _METHODS.format(noise=noise, stable=stable, level=confidence_text(judging.level))
     told = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
     if cutoffs := sorted({capture.vellus_cutoff_um for capture in captures}):
         told.append(f"Vellus cut-off: {', '.join(f'{cutoff:g}' for cutoff in cutoffs)} µm of calibre.")

@@ -193,14 +193,16 @@ def _points(points: Sequence[SeriesPoint]) -> list[dict[str, Any]]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: _value(value) for key, value in values.items() if key not in {"visit_id", "reference_visit_id", "id"}}
+
+
+def _value(value: Any) -> Any:
     import datetime as dt
 
-    plain: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dt.date):
-            plain[key] = value.isoformat()
-        elif isinstance(value, float) and not math.isfinite(value):
-            plain[key] = None
-        elif key not in {"visit_id", "reference_visit_id", "id"}:
-            plain[key] = value
-    return plain
+    if isinstance(value, dict):
+        return _plain(value)
+    if isinstance(value, (list, tuple)):
+        return [_value(each) for each in value]
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

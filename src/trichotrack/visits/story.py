@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from trichotrack.capture import natural_key
 from trichotrack.runtime.reading import Reading
 from trichotrack.visits.dates import first_day, last_day
+from trichotrack.visits.judging import USUAL, Judging
 from trichotrack.visits.notices import assumptions, notices
 from trichotrack.visits.readings import current_reading, reviewed_by
 from trichotrack.visits.series import ReadCapture, SignSeries, sign_series
-from trichotrack.visits.verdict import ASSUMED_CV, Verdict, headline, patient_verdicts
+from trichotrack.visits.trend import SignTrend, TreatmentPeriod, patient_trends
+from trichotrack.visits.verdict import Verdict, headline, patient_verdicts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -138,8 +140,8 @@ class PatientStory:
         return tuple(verdict for verdict in self.verdicts if verdict.visit_id == visit_id)
 
 
-def patient_story(session: Session, patient_id: str, *, cv: float = ASSUMED_CV) -> PatientStory:
-    """The story of one patient in the record. cv: between-capture CV at each visit, assumed.
+def patient_story(session: Session, patient_id: str, *, judging: Judging = USUAL) -> PatientStory:
+    """The story of one patient in the record. judging: what the verdicts allow for.
 
     Raises InputError where there is no such patient. A patient without visits has a story with treatments and SALT.
     """
@@ -149,7 +151,7 @@ def patient_story(session: Session, patient_id: str, *, cv: float = ASSUMED_CV) 
     visits = _visits(session, found)
     captures = [_read_capture(visit, capture, cutoff) for visit, stored in visits for capture, cutoff in stored]
     series = sign_series(captures)
-    verdicts = patient_verdicts(captures, synthetic=found.synthetic, cv=cv)
+    verdicts = patient_verdicts(captures, synthetic=found.synthetic, judging=judging)
     told = tuple(visit for visit, _ in visits)
     return PatientStory(
         patient=PatientFacts(
@@ -170,7 +172,7 @@ def patient_story(session: Session, patient_id: str, *, cv: float = ASSUMED_CV) 
         treatments=_treatments(found),
         salt=tuple(SaltPoint(s.date, s.total, s.top, s.back, s.left, s.right) for s in found.salt),
         notices=notices(captures, series, synthetic=found.synthetic),
-        assumptions=assumptions(captures, cv),
+        assumptions=assumptions(captures, judging),
         models=tuple(
             dict.fromkeys(
                 f"{model.name} (sha256 {model.sha256[:12]})"
@@ -179,6 +181,17 @@ def patient_story(session: Session, patient_id: str, *, cv: float = ASSUMED_CV) 
             )
         ),
     )
+
+
+def patient_trend(session: Session, patient_id: str, *, judging: Judging = USUAL) -> tuple[SignTrend, ...]:
+    """The trends of one patient in the record, with the treatment periods. Raises InputError for an unknown patient."""
+    from trichotrack.visits.history import patient_of
+
+    found = patient_of(session, patient_id)
+    stored = [(visit, one) for visit, captures in _visits(session, found) for one in captures]
+    captures = [_read_capture(visit, capture, cutoff) for visit, (capture, cutoff) in stored]
+    periods = [TreatmentPeriod(t.drug, t.start_day, t.end_day) for t in _treatments(found)]
+    return patient_trends(captures, periods, synthetic=found.synthetic, judging=judging)
 
 
 def _visits(session: Session, patient: Patient) -> list[tuple[VisitStory, list[tuple[CaptureStory, float]]]]:

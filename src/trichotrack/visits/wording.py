@@ -7,8 +7,11 @@ from typing import Literal
 
 from trichotrack.stats.rates import RateRatio
 
-Outcome = Literal["fell", "rose", "no detectable change", "cannot tell"]
+Outcome = Literal["fell", "rose", "stable", "no detectable change", "cannot tell"]
 Against = Literal["baseline", "previous"]
+
+
+_SINGULAR = ("active_load", "early_regrowth")
 
 
 def change_text(ratio: float) -> str:
@@ -45,13 +48,27 @@ def counted_text(events: tuple[float, float], areas_cm2: tuple[float, float], ag
 
 
 def verdict_sentence(
-    name: str, label: str, outcome: Outcome, reason: str, found: RateRatio | None, level: float, against: Against
+    name: str,
+    label: str,
+    outcome: Outcome,
+    reason: str,
+    found: RateRatio | None,
+    level: float,
+    against: Against,
+    *,
+    stable_ratio: float | None = None,
 ) -> str:
-    """What to print for one answer. found: the ratio with the interval of 1 - level."""
+    """What to print for one answer. found: the ratio with the interval of 1 - level (stable: of 1 - 2·level)."""
     since = "since baseline" if against == "baseline" else "since the previous visit"
     if outcome == "cannot tell" or found is None:
         return f"Whether {label} changed {since} cannot be told: {reason}."
     interval = interval_text(found.low, found.high)
+    if outcome == "stable" and stable_ratio is not None:
+        margin = interval_text(1 / stable_ratio, stable_ratio)
+        verb = "is" if name in _SINGULAR else "are"
+        named, sure = f"{label[0].upper()}{label[1:]}", confidence_text(1 - 2 * level)
+        told = f"{named} {verb} stable {since}: {interval} ({sure} interval)"
+        return f"{told}, within the stated margin of {margin}."
     confidence = confidence_text(1 - level)
     if outcome == "no detectable change":
         return f"No detectable change in {label} {since}; not excluded: {interval} ({confidence} interval)."
