@@ -11,8 +11,11 @@ from trichotrack.geometry import map_points, resample, size_at
 
 Floats = NDArray[np.float32]
 
-HAIR_WINDOW_UM = 300.0
-"""The skin's own brightness is the median over this: wider than any shaft, narrower than the light's slope."""
+HAIR_WINDOW_UM = 420.0
+"""The skin's own brightness is sought over this: wider than any shaft, narrower than the light's slope."""
+
+SKIN_RANK = 75.0
+"""The percentile taken for it: hair is darker, as a rule, and may cover more than half."""
 
 HAIR_SPREADS = 3.0
 """What differs from that by more robust standard deviations is hair, glare or dirt, and says nothing of the place."""
@@ -22,6 +25,9 @@ TEXTURE_UM = 160.0
 
 LEAST_SPREAD = 0.004
 """Of log brightness: flatter skin is not stretched to full contrast, for there would be only noise."""
+
+MOST_DARKER = 0.25
+"""Of log brightness: what is darker than the skin around it by more is no skin."""
 
 CLIP = 3.0
 
@@ -85,13 +91,32 @@ def skin_texture(
 
 
 def _skin(brightness: Floats, at_um: float) -> NDArray[np.bool_]:
-    """Where brightness (H, W) is that of skin around it. The median is taken on every other pixel of a fine grid."""
-    from scipy.ndimage import median_filter, zoom
+    """Where brightness (H, W) is that of skin around it: first by rank, which dense hair cannot lead astray, then mean."""
+    from scipy.ndimage import gaussian_filter, percentile_filter, zoom
 
+    # Ranks are taken on every other pixel of a fine grid.
     step = max(1, round(24.0 / at_um))
     coarse = brightness[::step, ::step]
-    around = median_filter(coarse, size=round(HAIR_WINDOW_UM / (at_um * step)) | 1, mode="nearest")
+    around = percentile_filter(coarse, SKIN_RANK, size=round(HAIR_WINDOW_UM / (at_um * step)) | 1, mode="nearest")
     if step > 1:
-        around = zoom(around, step, order=1, mode="nearest", grid_mode=True)[: brightness.shape[0], : brightness.shape[1]]
-    off = np.abs(brightness - around)
-    return np.asarray(off < HAIR_SPREADS * 1.4826 * np.median(off) + 1e-6)
+        around = zoom(around, step, order=1, mode="nearest", grid_mode=True)
+        around = around[: brightness.shape[0], : brightness.shape[1]]
+    off = brightness - around
+    sigma = HAIR_WINDOW_UM / at_um / 3
+    for _ in range(2):
+        middle, spread = _densest(off)
+        mask = (np.abs(off - middle) < HAIR_SPREADS * spread).astype(np.float32)
+        weight = gaussian_filter(mask, sigma, mode="constant")
+        off = brightness - gaussian_filter(mask * brightness, sigma, mode="constant") / (weight + np.float32(1e-3))
+    middle, spread = _densest(off)
+    return np.asarray((np.abs(off - middle) < HAIR_SPREADS * spread) & (weight > 0.02))
+
+
+def _densest(values: Floats) -> tuple[float, float]:
+    """Middle and standard deviation of the densest quarter of values, were these normal: skin among hair."""
+    ordered = np.sort(values[values > -MOST_DARKER][::3])
+    count = max(2, len(ordered) // 4)
+    widths = ordered[count - 1 :] - ordered[: len(ordered) - count + 1]
+    at = int(np.argmin(widths))
+    # A quarter of a normal distribution lies within 0.3186 standard deviations of its mean.
+    return float(ordered[at : at + count].mean()), max(float(widths[at]) / (2 * 0.3186), 1e-4)
