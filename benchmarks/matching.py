@@ -22,12 +22,16 @@ from typing import Any
 import numpy as np
 from matching_pairs import SIZE_PX, UM_PER_PX, Pair, Seen, draw_pair, draw_strangers, overlap_share
 from numpy.typing import NDArray
+from PIL import Image
 from records import write_record
+from scipy.ndimage import affine_transform, gaussian_filter
 
+from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.reading import MarkedObject
 from trichotrack.stats.rates import wilson_interval
 from trichotrack.visits.hairs_matched import BORDER_UM, FieldMatch, match_captures
 from trichotrack.visits.registration import LEAST_EVIDENCE, Picture, register
+from trichotrack.visits.rescoring import unsure_marks
 
 TEST_SEED = 20
 """The threshold and all else were set on pairs of seed 1000."""
@@ -163,9 +167,6 @@ def stranger_row(seed: int, index: int) -> dict[str, Any]:
 
 def detection_row(options: argparse.Namespace, index: int) -> dict[str, Any]:
     """Change from a model's marks: without matching, matched, and matched with joint re-scoring."""
-    from trichotrack.runtime.counter import Counter
-    from trichotrack.visits.rescoring import unsure_marks
-
     pair = draw_pair(options.seed, index, camera=camera(index))
     counter = Counter(options.model, threads=1) if options.model else Counter.bundled(threads=1)
     pictures = [Picture(pixels, UM_PER_PX) for pixels in (pair.before, pair.after)]
@@ -190,13 +191,10 @@ def detection_row(options: argparse.Namespace, index: int) -> dict[str, Any]:
 
 
 def real_row(folder: Path, seed: int, index: int) -> dict[str, Any]:
-    """Two crops of one real capture, the second moved, turned, re-lit, blurred and partly overpainted; and of two people.
+    """Two crops of a real capture, the second moved, turned, re-lit, blurred, partly overpainted; and of two people.
 
     What this cannot show: skin that itself changed, since both crops are of one moment.
     """
-    from PIL import Image
-    from scipy.ndimage import affine_transform, gaussian_filter
-
     rng = np.random.default_rng([seed, 11, index])
     files = sorted(folder.glob("Images/*.jpg"))
     people = sorted({file.name.partition("_")[0] for file in files})

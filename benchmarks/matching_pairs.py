@@ -1,7 +1,7 @@
-"""Two captures of one synthetic field with known correspondence: probe laid anew, skin stretched, other light, hair moved.
+"""Two captures of one synthetic field with known correspondence: probe laid anew, skin stretched, hair moved.
 
-Beyond what `synth patient` draws: shafts are laid otherwise at the second visit (each turned about its root), the skin
-is stretched unevenly, a share of the structures is taken away at each visit, and the overlap is drawn, not left to chance.
+Beyond what `synth patient` draws: shafts lie otherwise at the second visit (each turned about its root), the skin is
+stretched unevenly, a share of the structures is taken away at each visit, and the overlap is drawn.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from trichotrack.synth.draw import Person, draw_person
 from trichotrack.synth.patients import Course, Field, draw_field, scalp_at
@@ -88,8 +89,6 @@ class Warp:
         return at
 
     def image(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        from scipy.ndimage import map_coordinates
-
         height, width = pixels.shape[:2]
         y, x = np.mgrid[0:height, 0:width] + 0.5
         at = np.column_stack([x.ravel(), y.ravel()])
@@ -129,7 +128,9 @@ def draw_pair(seed: int, index: int, *, camera: str = "any", overlap: tuple[floa
         scalp = _thinned(scalp, rng, rng.uniform(*TAKEN_AWAY))
         if at:
             scalp = _combed(scalp, rng)
-        shots.append((photograph(scalp, rng, size_px=SIZE_PX, um_per_px=UM_PER_PX, priors=priors.camera, pose=pose), scalp))
+        shots.append(
+            (photograph(scalp, rng, size_px=SIZE_PX, um_per_px=UM_PER_PX, priors=priors.camera, pose=pose), scalp)
+        )
     before, after = (_seen(capture, scalp) for capture, scalp in shots)
     moved = warp.there(np.array([item.xy for item in after]).reshape(-1, 2))
     after = tuple(

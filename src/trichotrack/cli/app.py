@@ -53,6 +53,7 @@ EXTRA_OF = {
     "openpyxl": "labels", "yaml": "labels", "sklearn": "labels", "scipy": "labels", "cv2": "synth", "torch": "train",
     "torchvision": "train", "lightning": "train", "timm": "train", "albumentations": "train", "torchmetrics": "train",
     "onnx": "train", "onnxscript": "train", "jsonargparse": "train", "safetensors": "train", "tensorboard": "train",
+    "skimage": "match",
 }  # fmt: skip
 """By package that is not there: the extra that brings it."""
 

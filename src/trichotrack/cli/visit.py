@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trichotrack.cli.record import DEFAULT, Json, PatientId, Record, accept
+from trichotrack.cli.visit_match import match
 from trichotrack.cli.words import numbered
 from trichotrack.problems import InputError
 
@@ -142,6 +143,7 @@ def show(patient: PatientId, record: Record = DEFAULT, as_json: Json = False) ->
 
 
 visit_app.command("accept")(accept)
+visit_app.command("match")(match)
 
 
 def _show_plan(plan: VisitPlan, record: Path, *, to_stderr: bool) -> None:

@@ -1,4 +1,4 @@
-"""Where one capture lies in another, by turn and shift: masked normalised correlation of their skin, all shifts at once.
+"""Where one capture lies in another, by turn and shift: masked correlation of their skin, all shifts at once.
 
 Correlation under masks after Padfield 2012 (IEEE Trans. Image Process. 21:2706), times the root of the number of pixels
 compared, so that a high value over a sliver does not outdo a good one over half the field.

@@ -19,7 +19,7 @@ from trichotrack.visits.skin_stretch import Points
 Fate = Literal["persisted", "changed sign", "gone", "new"]
 
 TOLERANCE_UM = 70.0
-"""Roots farther apart than this after registration are two structures. Neighbours of one unit are 60 to 300 µm apart."""
+"""Roots farther apart than this after registration are two structures. Within a unit they are 60 to 300 µm apart."""
 
 NEAR_UM = 30.0
 """Pairs nearer than this are made first, so that one hair's loss and its neighbour's gain do not pass for one hair."""
@@ -63,7 +63,7 @@ class FieldMatch:
         return self.registration.accepted
 
     def followed(self, signs: Sequence[str]) -> Followed:
-        """How many structures of these signs were kept, lost and gained. One that left or joined the signs counts so."""
+        """How many structures of these signs were kept, lost and gained; one may leave or join them by its sign."""
         kept = lost = gained = 0
         for hair in self.hairs:
             was = hair.before is not None and hair.before.sign in signs
@@ -129,7 +129,10 @@ def _shown(picture: Picture, points: Points) -> NDArray[np.bool_]:
 
 
 def _paired(
-    registration: Registration, um_per_px: float, found_before: Sequence[MarkedObject], found_after: Sequence[MarkedObject]
+    registration: Registration,
+    um_per_px: float,
+    found_before: Sequence[MarkedObject],
+    found_after: Sequence[MarkedObject],
 ) -> list[Hair]:
     """Every structure of both captures, paired where it can be; places of what is new are mapped back."""
     here = _points(found_before)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from trichotrack.problems import InputError, Problem
 from trichotrack.visits.coarse_search import place
-from trichotrack.visits.skin_stretch import Map, Pieces, Points, affine_of, find_pieces, smooth_map
+from trichotrack.visits.skin_stretch import Map, Pieces, Points, affine_map, affine_of, find_pieces, smooth_map
 from trichotrack.visits.skin_texture import Texture, skin_texture
 
 COARSE_UM, FINE_UM = 24.0, 12.0
@@ -128,19 +128,20 @@ def register(before: Picture, after: Picture) -> Registration:
     return best
 
 
-def _fitted(first: Texture, second: Texture, start: NDArray[np.float64], before: Picture, after: Picture) -> Registration:
+def _fitted(
+    first: Texture, second: Texture, start: NDArray[np.float64], before: Picture, after: Picture
+) -> Registration:
     um = before.um_per_px
 
-    def rough(points: Points) -> Points:
-        return np.asarray(points @ start[:, :2].T + start[:, 2])
-
-    pieces, looked_at = find_pieces(first, second, rough, REACH_PX)
+    warp = affine_map(start)
+    pieces, looked_at = find_pieces(first, second, warp, REACH_PX)
     agreeing, _ = _halves(pieces, um, after.um_per_px)
     window_um = (2 * REACH_PX + 1) * first.um_per_px
     chance = np.pi * AGREE_UM**2 / window_um**2
     evidence = _evidence(int(agreeing.sum()), looked_at, chance)
     turn = float(np.rad2deg(np.arctan2(start[1, 0], start[0, 0])))
-    matrix, warp, residual = start, rough, None
+    matrix = start
+    residual: float | None = None
     if evidence >= LEAST_EVIDENCE and agreeing.sum() >= 6:
         kept = pieces.take(agreeing)
         for reach in (FINE_REACH_PX, FINE_REACH_PX):
@@ -197,7 +198,7 @@ def _overlap(warp: Map, before_px: tuple[int, int], after_px: tuple[int, int]) -
     points = np.stack([x.ravel(), y.ravel()], axis=1)
     at = warp(points)
     inside = _inside(at, after_px)
-    step = warp(points[:1] + [[1.0, 0.0], [0.0, 1.0]]) - at[:1] if len(at) else np.eye(2)
+    step = warp(points[:1] + np.eye(2)) - at[:1] if len(at) else np.eye(2)
     growth = abs(float(np.linalg.det(step)))
     smaller = min(1.0, after_px[0] * after_px[1] / max(before_px[0] * before_px[1] * growth, 1e-9))
     return float(min(1.0, inside.mean() / smaller))

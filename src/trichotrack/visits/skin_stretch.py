@@ -154,13 +154,18 @@ def affine_of(pieces: Pieces, um_per_px: float) -> tuple[NDArray[np.float64], ND
     if len(pieces) < 4:
         return None
     # Seeded: the same captures always give the same map.
-    model, inliers = ransac(
+    model, inliers = ransac(  # type: ignore[no-untyped-call]
         (pieces.here, pieces.there), AffineTransform, min_samples=3, residual_threshold=AFFINE_UM / um_per_px,
         max_trials=300, rng=0,
     )  # fmt: skip
     if model is None or inliers is None or inliers.sum() < 4:
         return None
     return np.asarray(model.params[:2], np.float64), np.asarray(inliers, np.bool_)
+
+
+def affine_map(matrix: NDArray[np.float64]) -> Map:
+    """The map that (2, 3) is."""
+    return lambda points: np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
 
 def smooth_map(pieces: Pieces, matrix: NDArray[np.float64], um_per_px: float) -> Map:
@@ -171,6 +176,6 @@ def smooth_map(pieces: Pieces, matrix: NDArray[np.float64], um_per_px: float) ->
     rest = pieces.there - (pieces.here @ linear.T + offset)
     to_mm = um_per_px / 1000.0
     if len(pieces) < 6:
-        return lambda points: np.asarray(points @ linear.T + offset)
+        return affine_map(matrix)
     bend = RBFInterpolator(pieces.here * to_mm, rest, smoothing=SMOOTHING * len(pieces) / 100, degree=1)
     return lambda points: np.asarray(points @ linear.T + offset + bend(np.asarray(points, np.float64) * to_mm))

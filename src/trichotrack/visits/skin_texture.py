@@ -91,7 +91,7 @@ def skin_texture(
 
 
 def _skin(brightness: Floats, at_um: float) -> NDArray[np.bool_]:
-    """Where brightness (H, W) is that of skin around it: first by rank, which dense hair cannot lead astray, then mean."""
+    """Where brightness (H, W) is that of the skin around: first by rank, which stands dense hair, then by mean."""
     from scipy.ndimage import gaussian_filter, percentile_filter, zoom
 
     # Ranks are taken on every other pixel of a fine grid.
