@@ -5,6 +5,7 @@ uv run benchmarks/matching.py strangers --n 300    unrelated fields, half of the
 uv run benchmarks/matching.py detections --n 60 [--model MODEL]   change from a model's marks, with joint re-scoring
 uv run benchmarks/matching.py real FOLDER --n 60   crops of real captures: moved, turned, re-lit, blurred, overpainted
 uv run benchmarks/matching.py record               all that was measured, as a record for the page
+uv run benchmarks/matching_page.py                 the record into docs/matching.md
 
 Each run goes on where the last stopped: rows are kept in --work, one JSON a line. --seconds ends it early.
 """

@@ -31,7 +31,7 @@ class TruthReader:
                 mark = MarkedObject(item.id, item.sign, item.x, item.y)
                 self.objects.setdefault(item.file, []).append(mark)
 
-    def read(self, capture: Capture, /, *, scale, preparation):
+    def read(self, capture: Capture, /, *, scale, preparation):  # noqa: ARG002
         objects = tuple(self.objects["/".join(Path(capture.file).parts[-2:])])
         counts = Counter(item.sign for item in objects)
         signs = {name: SignReading("counted", count=counts[name]) for name in SIGN}

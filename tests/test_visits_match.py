@@ -92,7 +92,7 @@ def test_another_field_of_the_same_skin_is_refused_with_a_reason(pair):
 
 
 def test_a_picture_too_small_to_hold_skin_is_refused_by_name():
-    with pytest.raises(InputError, match=r"a.jpg: shows only 0.4 mm"):
+    with pytest.raises(InputError, match=r"a.jpg: shows only 0.3 mm"):
         register(
             Picture(np.zeros((40, 50, 3), np.uint8), UM, name="a.jpg"), Picture(np.zeros((400, 500, 3), np.uint8), UM)
         )
@@ -194,7 +194,7 @@ def test_points_that_moved_by_less_than_half_their_distance_are_all_found(points
         if all(np.hypot(*(point - other)) > 6.5 for other in kept):
             kept.append(point)
     a = np.array(kept).reshape(-1, 2)
-    assert one_to_one(a, a + [1.2, -1.2], 10.0) == [(i, i) for i in range(len(a))]
+    assert one_to_one(a, a + np.array([1.2, -1.2]), 10.0) == [(i, i) for i in range(len(a))]
 
 
 @pytest.fixture(scope="module")

@@ -287,8 +287,8 @@ def judged(
         text = f"{where}, no {things} at either visit."
     else:
         text = (
-            f"{where}, {things}: {followed.before} at the earlier visit, of which {followed.kept} still so at the later "
-            f"and {followed.lost} gone or of another sign; {followed.gained} new."
+            f"{where}, {things}: {followed.before} at the earlier visit, of which {followed.kept} still so at the "
+            f"later and {followed.lost} gone or of another sign; {followed.gained} new."
         )
         change = "from none" if np.isinf(found.ratio) else change_text(found.ratio)
         interval = f"{interval_text(found.low, found.high)} ({confidence_text(1 - level)} interval)"
@@ -326,8 +326,8 @@ def _notices(story: PatientStory, fields: Sequence[MatchedField]) -> list[str]:
     alone = sum(not field.looked_again for field in fields)
     if alone:
         told.append(
-            f"Not looked at again ({alone} of {len(fields)} fields): the model that read them is not at hand, or a person "
-            "marked them. What was missed at one visit counts there as gone or new."
+            f"Not looked at again ({alone} of {len(fields)} fields): the model that read them is not at hand, or a "
+            "person marked them. What was missed at one visit counts there as gone or new."
         )
     overlapping = sum(field.counted_elsewhere for field in fields)
     if overlapping:
