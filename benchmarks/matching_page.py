@@ -119,8 +119,8 @@ def figures(record: dict[str, Any]) -> str:
         f"Seed {record['seed']}; the threshold was set on another. "
         f"Fields of {record['size_px'][0]}×"
         f"{record['size_px'][1]} px at {record['um_per_px']:g} µm per px; in brackets Wilson's 95 % intervals. "
-        "The error of a change is that of eight fields together, in percent of baseline, the mean over patients without "
-        "its sign. "
+        "The error of a change is that of eight fields together, in percent of baseline, the mean over patients "
+        "without its sign. "
         "The crops are of hair-follicles-70x, both of one moment, the second moved, turned, re-lit, blurred and partly "
         "overpainted."
     )
