@@ -240,6 +240,10 @@ def test_the_command_follows_hairs_and_draws_them(record: Path, tmp_path: Path):
     assert all(Path(path).stat().st_size > 10_000 for path in told["pictures"])
 
 
+def test_the_command_has_help_with_an_example():
+    assert "Example: trichotrack" in " ".join(CliRunner().invoke(app, ["visit", "match", "--help"]).output.split())
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
