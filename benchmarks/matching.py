@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--seed", type=int, default=TEST_SEED)
     parser.add_argument("--seconds", type=float, default=math.inf)
-    parser.add_argument("--work", type=Path, default=Path("matching-work"))
+    parser.add_argument("--work", type=Path, default=Path("runs/matching"))
     options = parser.parse_args()
     if options.part == "record":
         print(write_record("matching", "synthetic pairs", summary(options.work)))
