@@ -15,7 +15,7 @@ from PIL import Image
 from trichotrack.synth.priors import HELD_OUT, Priors
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SCRIPTS = ("datasheet", "model_card", "synthetic_scalp")
+SCRIPTS = ("datasheet", "matching_page", "model_card", "synthetic_scalp")
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ DATA_LIMIT_BYTES = 12_000_000
 HEAVY = (
     "torch", "lightning", "torchvision", "timm", "albumentations", "onnx", "cv2", "sqlalchemy", "alembic", "matplotlib",
     "statsmodels", "scipy", "sklearn", "skimage", "pandas", "openpyxl", "yaml", "jinja2",
+    "typst", "fontTools", "lifelines", "firthmodels", "pyarrow", "pg8000",
 )  # fmt: skip
 """What counting signs does without: none of it is among the core dependencies."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trichotrack.cli.record import DEFAULT, Json, PatientId, Record, accept
+from trichotrack.cli.visit_match import match
 from trichotrack.cli.words import numbered
 from trichotrack.problems import InputError
 
@@ -198,6 +199,7 @@ def trend(
 
 
 visit_app.command("accept")(accept)
+visit_app.command("match")(match)
 
 
 def _judging(repeatability: Path | None, stable_within: float | None, model: Path | None) -> Judging:
