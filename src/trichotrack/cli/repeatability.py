@@ -19,10 +19,11 @@ def repeatability(
     record: Annotated[
         str,
         typer.Option(
-            "--record", envvar="TRICHOTRACK_RECORD",
+            "--record",
+            envvar="TRICHOTRACK_RECORD",
             help="The record: a SQLite file, or postgresql+pg8000://user@host/database.",
         ),
-    ] = "trichotrack.sqlite",  # fmt: skip
+    ] = "trichotrack.sqlite",
     relocated: Annotated[
         str,
         typer.Option(help="Which captures are relocated repeats: a pattern on their repeat (n), such as 'r*' or '*'."),
@@ -58,7 +59,9 @@ def repeatability(
             groups = repeats_in_record(session, relocated, sign)
     found = measure(groups)
     if as_json:
-        typer.echo(json.dumps({"outcome": sign, "source": str(table) if table else shown(record), **asdict(found)}, indent=1))
+        typer.echo(
+            json.dumps({"outcome": sign, "source": str(table) if table else shown(record), **asdict(found)}, indent=1)
+        )
         return
     for line in _lines(found):
         typer.echo(line)
