@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from trichotrack.problems import InputError
-from trichotrack.runtime.spec import ModelSpec, SignSpec
+from trichotrack.runtime.spec import SignSpec
 from trichotrack.signs import SIGN
 from trichotrack.stats.model_error import ReaderError
 from trichotrack.visits.beside import SiteCounts, by_site, what_it_takes
-from trichotrack.visits.judging import Judging, reader_errors
+from trichotrack.visits.judging import Judging
 from trichotrack.visits.notices import assumptions
 from trichotrack.visits.overview import _plain
 from trichotrack.visits.series import ACTIVE_LOAD
@@ -18,7 +19,15 @@ from trichotrack.visits.verdict import headline, patient_verdicts
 from visits_made import MODEL, VALIDATED, captured
 
 GOOD = ReaderError(0.8, 0.05, 2.0, 0.4)
-FIGURES = Judging(errors={VALIDATED.sha256: dict.fromkeys(("black_dot", "broken_hair", "tapering_hair"), GOOD)})
+ACTIVE = ("black_dot", "broken_hair", "tapering_hair")
+
+
+def with_figures(**errors):
+    """A model validated on people, with these figures."""
+    return replace(VALIDATED, figures={sign: asdict(error) for sign, error in errors.items()})
+
+
+FIGURES = with_figures(**dict.fromkeys(ACTIVE, GOOD))
 
 
 def active(visit, dots, **options):
@@ -30,70 +39,69 @@ def verdict(captures, name=ACTIVE_LOAD, **options):
 
 
 def test_a_model_s_own_figures_correct_the_size_of_a_change_and_never_the_verdict():
-    visits = [active(1, 68, area=2), active(2, 20, area=2)]  # 0.8 × 40 + 2 and 0.8 × 10 + 2 per cm²
-    found = verdict(visits, "black_dot", judging=FIGURES)
+    # 0.8 × 40 + 2 and 0.8 × 10 + 2 per cm²
+    visits = [active(1, 68, area=2, model=FIGURES), active(2, 20, area=2, model=FIGURES)]
+    found = verdict(visits, "black_dot")
     assert found.ratio == pytest.approx(20 / 68)
     assert found.correction.done
     assert found.correction.ratio == pytest.approx(0.25)
     assert found.correction.low < 0.25 < found.correction.high < 1
     assert [d[0] for d in found.correction.densities_per_cm2] == pytest.approx([40, 10])
     assert "Corrected for the model's misses and false marks (2 per cm²): −75 %" in found.correction.sentence
-    plain = verdict(visits, "black_dot")
+    plain = verdict([active(1, 68, area=2), active(2, 20, area=2)], "black_dot")
     assert (plain.outcome, plain.p, plain.sentence) == (found.outcome, found.p, found.sentence)
 
 
 def test_corrected_and_plain_verdicts_never_contradict_each_other():
     rng = np.random.default_rng(3)
     for first, second in rng.poisson([40, 22], (12, 2)):
-        visits = [active(1, int(first), area=1.5), active(2, int(second), area=1.5)]
-        found = verdict(visits, "black_dot", judging=FIGURES)
+        visits = [active(1, int(first), area=1.5, model=FIGURES), active(2, int(second), area=1.5, model=FIGURES)]
+        found = verdict(visits, "black_dot")
         assert (not found.correction.low <= 1 <= found.correction.high) == (found.outcome in {"fell", "rose"})
 
 
 @pytest.mark.parametrize(
-    ("options", "judging", "said"),
+    ("options", "said"),
     [
-        ({"reviewed": True}, FIGURES, "a person reviewed these readings"),
-        ({}, Judging(), "the model's own figures are not at hand"),
-        ({"model": MODEL}, FIGURES, "the model has no figures on patients"),
-        ({}, Judging(errors={VALIDATED.sha256: {"broken_hair": GOOD}}), "the model has no figures for black dots"),
+        ({"reviewed": True, "model": FIGURES}, "a person reviewed these readings"),
+        ({"model": MODEL}, "the model has no figures on patients"),
+        ({"model": with_figures(broken_hair=GOOD)}, "the model has no figures for black dots"),
     ],
 )
-def test_what_cannot_be_corrected_says_why(options, judging, said):
+def test_what_cannot_be_corrected_says_why(options, said):
     visits = [active(1, 60, **options), active(2, 12, **options)]
-    found = verdict(visits, "black_dot", judging=judging, synthetic="model" in options)
+    found = verdict(visits, "black_dot", synthetic=options["model"] is MODEL)
     assert found.correction.sentence == f"Not corrected: {said}."
     assert found.correction.ratio is None
 
 
 def test_readings_half_reviewed_or_a_baseline_within_the_false_marks_are_not_corrected():
-    found = verdict([active(1, 60, reviewed=True), active(2, 12)], "black_dot", judging=FIGURES)
+    found = verdict([active(1, 60, reviewed=True, model=FIGURES), active(2, 12, model=FIGURES)], "black_dot")
     assert "some of these readings and not the others" in found.correction.sentence
-    found = verdict([active(1, 18, area=10), active(2, 12, area=10)], "black_dot", judging=FIGURES)
+    found = verdict([active(1, 18, area=10, model=FIGURES), active(2, 12, area=10, model=FIGURES)], "black_dot")
     assert "does not stand out from the model's 2 false marks per cm²" in found.correction.sentence
 
 
 def test_a_sum_of_signs_takes_its_false_marks_from_none_to_all_of_theirs():
     counts = {"black_dot": 40, "broken_hair": 20, "tapering_hair": 20}
-    visits = [captured(1, counts, area=2), captured(2, dict.fromkeys(counts, 9), area=2)]
-    found = verdict(visits, judging=FIGURES)
+
+    def by(model):
+        return verdict(
+            [captured(1, counts, area=2, model=model), captured(2, dict.fromkeys(counts, 9), area=2, model=model)]
+        )
+
+    found = by(FIGURES)
     assert found.correction.done
-    every = ReaderError(0.8, 0.05, 6.0, 0.0)
-    whole = verdict(visits, judging=Judging(errors={VALIDATED.sha256: {ACTIVE_LOAD: every}}))
+    whole = by(with_figures(**{ACTIVE_LOAD: ReaderError(0.8, 0.05, 6.0, 0.0)}))
     assert whole.correction.ratio < found.correction.ratio < found.ratio
-    apart = {"black_dot": GOOD, "broken_hair": ReaderError(0.4, 0.1, 1, 0.1), "tapering_hair": GOOD}
-    refused = verdict(visits, judging=Judging(errors={VALIDATED.sha256: apart}))
-    assert "finds 40% of one of its signs and 80% of another" in refused.correction.sentence
+    apart = by(with_figures(black_dot=GOOD, broken_hair=ReaderError(0.4, 0.1, 1, 0.1), tapering_hair=GOOD))
+    assert "finds 40% of one of its signs and 80% of another" in apart.correction.sentence
 
 
-def test_a_spec_gives_the_figures_that_were_measured_with_their_errors():
-    channels = (
-        SignSpec(SIGN["black_dot"], 0.5, 0.8, 0.05, 2.0, 0.4),
-        SignSpec(SIGN["broken_hair"], 0.5, 0.8, None, 2.0, 0.4),
-        SignSpec(SIGN["tapering_hair"], 0.5),
-    )
-    spec = ModelSpec("m", channels, 6.0, 4, 16, 64, 0, 60.0, ("peaks",), "x", "y")
-    assert reader_errors(spec) == {"black_dot": GOOD}
+def test_a_channel_gives_its_figures_only_with_all_their_errors():
+    assert SignSpec(SIGN["black_dot"], 0.5, 0.8, 0.05, 2.0, 0.4).figures == asdict(GOOD)
+    assert SignSpec(SIGN["broken_hair"], 0.5, 0.8, None, 2.0, 0.4).figures == {}
+    assert SignSpec(SIGN["tapering_hair"], 0.5).figures == {}
 
 
 def sites(*counts, area=0.1, fields=1):
@@ -202,18 +210,21 @@ def test_settings_that_cannot_be_are_all_told_at_once():
 def test_what_stands_beside_a_verdict_is_plain_json():
     import dataclasses
 
-    found = verdict(two_sites((40, 0), (0, 3)), judging=FIGURES)
+    found = verdict(two_sites((40, 0), (0, 3)))
     text = json.dumps(_plain(dataclasses.asdict(found)), allow_nan=False)
     assert '"by_site"' in text
 
 
 def test_the_report_s_line_says_what_it_would_take_and_what_was_corrected():
+    from trichotrack.report.voice import voice
     from trichotrack.report.words import _reason
 
-    assert "a site at" in _reason(verdict([active(1, 10), active(2, 5)]))
-    visits = [active(1, 68, area=2), active(2, 20, area=2)]
-    assert "Corrected for the model's misses" in _reason(verdict(visits, "black_dot", judging=FIGURES))
-    assert "orrected" not in _reason(verdict(visits, "black_dot"))
+    def told(first, second, name=ACTIVE_LOAD, **options):
+        return _reason(verdict([active(1, first, **options), active(2, second, **options)], name), voice())
+
+    assert "a site at" in told(10, 5)
+    assert "Corrected for the model's misses" in told(68, 20, "black_dot", area=2, model=FIGURES)
+    assert "orrected" not in told(68, 20, "black_dot", area=2)
 
 
 @pytest.mark.slow

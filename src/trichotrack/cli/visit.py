@@ -127,9 +127,6 @@ def show(
     stable_within: Annotated[
         float | None, typer.Option(help="A ratio such as 2: say 'stable' where the change is shown to be smaller.")
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="The model the readings are of (.onnx): corrects for its own errors.")
-    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show the density of each sign by visit, with its interval and whether it changed.
@@ -141,7 +138,7 @@ def show(
     from trichotrack.visits.story import patient_story
     from trichotrack.visits.verdict import beside, shared
 
-    judging = _judging(repeatability, stable_within, model)
+    judging = _judging(repeatability, stable_within)
     with open_record(record) as session:
         story = patient_story(session, patient, judging=judging)
     if as_json:
@@ -202,17 +199,11 @@ visit_app.command("accept")(accept)
 visit_app.command("match")(match)
 
 
-def _judging(repeatability: Path | None, stable_within: float | None, model: Path | None) -> Judging:
-    from trichotrack.visits.judging import ASSUMED_CV, Judging, measured_cv, reader_errors
+def _judging(repeatability: Path | None, stable_within: float | None = None) -> Judging:
+    from trichotrack.visits.judging import ASSUMED_CV, Judging, measured_cv
 
     cv, df = measured_cv(repeatability) if repeatability else (ASSUMED_CV, None)
-    errors = {}
-    if model:
-        from trichotrack.runtime.model_file import open_model
-
-        opened = open_model(model)
-        errors[opened.sha256] = reader_errors(opened.spec)
-    return Judging(cv, df, stable_within, errors)
+    return Judging(cv, df, stable_within)
 
 
 def _show_plan(plan: VisitPlan, record: str | Path, *, to_stderr: bool) -> None:

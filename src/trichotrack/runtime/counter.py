@@ -80,7 +80,14 @@ class Counter:
     def model(self) -> ModelRef:
         spec = self.spec
         validated = spec.validated_on_people is not None
-        return ModelRef(spec.name, self.model_file.sha256, spec.spec, validated=validated, notice=spec.notice)
+        return ModelRef(
+            spec.name,
+            self.model_file.sha256,
+            spec.spec,
+            validated=validated,
+            notice=spec.notice,
+            figures={channel.sign.name: channel.figures for channel in spec.signs if validated and channel.figures},
+        )
 
     def detect(self, image: NDArray[np.uint8]) -> Detections:
         """Structures above their thresholds in image, uint8 (H, W, 3), RGB, already at the canonical scale.

@@ -44,13 +44,18 @@ class MarkedObject:
 
 @dataclass(frozen=True)
 class ModelRef:
-    """Which model read it. validated: on people's captures; notice: what must be said of it on every figure."""
+    """Which model read it. validated: on people's captures; notice: what must be said of it on every figure.
+
+    figures: where it is validated, by sign its `recall` and `false_positives_per_cm2`, each with its standard error
+    (`recall_se`, `false_positives_per_cm2_se`), so that a reading can be judged without the model's file.
+    """
 
     name: str
     sha256: str
     spec: int
     validated: bool = False
     notice: str = ""
+    figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,13 @@ class SignSpec:
         return faults
 
     @property
+    def figures(self) -> dict[str, float]:
+        """Recall and false positives per cm² with their standard errors, by name; empty unless all were measured."""
+        names = ("recall", "recall_se", "false_positives_per_cm2", "false_positives_per_cm2_se")
+        found = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return found if len(found) == len(names) else {}
+
+    @property
     def missed(self) -> str | None:
         """Why this channel's counts mislead, where validation showed that more than half are missed; else None.
 

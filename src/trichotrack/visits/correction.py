@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trichotrack.stats.model_error import ReaderError, corrected_density, corrected_rate_ratio
@@ -39,13 +39,12 @@ def corrected(
     strata: Sequence[Stratum],
     used: Sequence[ReadCapture],
     name: str,
-    errors: Mapping[str, Mapping[str, ReaderError]],
     *,
     cv: float,
     level: float,
 ) -> Correction:
-    """The correction of one outcome between two visits. used: the captures of both. errors: as in Judging."""
-    found = _error_of(used, name, errors)
+    """The correction of one outcome between two visits. used: the captures of both."""
+    found = _error_of(used, name)
     if isinstance(found, str):
         return Correction(False, found)
     ratio = corrected_rate_ratio(strata, found, cv=cv, confidence=1 - level)
@@ -66,9 +65,7 @@ def corrected(
     return Correction(True, told, ratio.value, ratio.low, ratio.high, densities)
 
 
-def _error_of(
-    used: Sequence[ReadCapture], name: str, errors: Mapping[str, Mapping[str, ReaderError]]
-) -> ReaderError | str:
+def _error_of(used: Sequence[ReadCapture], name: str) -> ReaderError | str:
     """The one error behind all these readings, or why there is none."""
     by_person = sum(capture.reviewed for capture in used)
     if by_person == len(used):
@@ -78,12 +75,10 @@ def _error_of(
     models = {capture.reading.model.sha256: capture.reading.model for capture in used if capture.reading.model}
     if len(models) != 1:
         return "these readings are not of one model"
-    ((sha256, model),) = models.items()
+    (model,) = models.values()
     if not model.validated:
         return "the model has no figures on patients"
-    if sha256 not in errors:
-        return "the model's own figures are not at hand"
-    known = errors[sha256]
+    known = {sign: ReaderError(**measured) for sign, measured in model.figures.items() if measured["recall"]}
     if name in known:
         return known[name]
     parts = PARTS.get(name, (name,))

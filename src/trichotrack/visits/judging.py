@@ -1,15 +1,12 @@
-"""How visits are judged: the noise between captures, what "stable" would mean, and the models' own figures."""
+"""How visits are judged: the noise between captures, and what "stable" would mean."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from trichotrack.problems import InputError, Problem
-from trichotrack.runtime.spec import ModelSpec
-from trichotrack.stats.model_error import ReaderError
 
 ASSUMED_CV = 0.15
 """Between-capture CV at each visit, relocation included: assumed until repeats with relocation measure it."""
@@ -28,14 +25,13 @@ class Judging:
     cv: between-capture CV at each visit beside the Poisson noise, relocation included. cv_df: None where it is assumed;
     else the degrees of freedom it was measured with, cv being its upper 80 % bound (`stats.repeatability`).
     stable_ratio: above 1 where "stable" may be said, of a ratio shown to lie between 1 / stable_ratio and it; None:
-    never. errors: by model sha256, then sign: the model's own figures. level: of the whole series.
+    never. level: of the whole series.
     Raises InputError with every fault.
     """
 
     cv: float = ASSUMED_CV
     cv_df: int | None = None
     stable_ratio: float | None = None
-    errors: Mapping[str, Mapping[str, ReaderError]] = field(default_factory=dict)
     level: float = SERIES_LEVEL
 
     def __post_init__(self) -> None:
@@ -65,21 +61,7 @@ class Judging:
 
 
 USUAL = Judging()
-"""An assumed CV, nothing called stable, no model's figures at hand."""
-
-
-def reader_errors(spec: ModelSpec) -> dict[str, ReaderError]:
-    """A model's figures by sign, of those that were measured with their standard errors and found any at all."""
-    return {
-        channel.sign.name: ReaderError(
-            channel.recall, channel.recall_se, channel.false_positives_per_cm2, channel.false_positives_per_cm2_se
-        )
-        for channel in spec.signs
-        if channel.recall
-        and channel.recall_se is not None
-        and channel.false_positives_per_cm2 is not None
-        and channel.false_positives_per_cm2_se is not None
-    }
+"""An assumed CV, nothing called stable."""
 
 
 def measured_cv(path: Path) -> tuple[float, int]:

@@ -229,9 +229,7 @@ def _beside(comparison: Comparison, outcome: Outcome, level: float, judging: Jud
     if len(comparison.sites) > 1:
         beside["by_site"] = by_site(comparison.sites, cv=cv, level=level, changed=outcome in {"fell", "rose"})
     if counted:
-        beside["correction"] = corrected(
-            comparison.strata, comparison.used, comparison.name, judging.errors, cv=cv, level=level
-        )
+        beside["correction"] = corrected(comparison.strata, comparison.used, comparison.name, cv=cv, level=level)
     return beside
 
 
