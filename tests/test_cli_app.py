@@ -125,7 +125,7 @@ def test_extras_named_in_messages_exist() -> None:
 
     pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     extras = pyproject["project"]["optional-dependencies"]
-    names = {"sklearn": "scikit-learn", "cv2": "opencv-python-headless", "yaml": "pyyaml"}
+    names = {"sklearn": "scikit-learn", "skimage": "scikit-image", "cv2": "opencv-python-headless", "yaml": "pyyaml"}
     for package, extra in EXTRA_OF.items():
         assert any(names.get(package, package) in line for line in extras[extra]), (package, extra)
 

@@ -60,7 +60,7 @@ EXTRA_OF = {
     "openpyxl": "labels", "yaml": "labels", "sklearn": "labels", "scipy": "labels", "cv2": "synth", "torch": "train",
     "torchvision": "train", "lightning": "train", "timm": "train", "albumentations": "train", "torchmetrics": "train",
     "onnx": "train", "onnxscript": "train", "jsonargparse": "train", "safetensors": "train", "tensorboard": "train",
-    "lifelines": "cohort", "firthmodels": "cohort", "pandas": "cohort", "pyarrow": "parquet",
+    "lifelines": "cohort", "firthmodels": "cohort", "pyarrow": "parquet",
     "pg8000": "postgres", "skimage": "match",
 }  # fmt: skip
 """By package that is not there: the extra that brings it."""

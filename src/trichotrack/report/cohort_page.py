@@ -12,6 +12,7 @@ from trichotrack.cohort.endpoints import Share, percent
 from trichotrack.cohort.sentences import number_text, odds_text, p_text, sections, signed
 from trichotrack.cohort.terms import shown
 from trichotrack.report import cohort_charts, words
+from trichotrack.report.voice import voice
 
 
 def render_cohort(found: CohortAnalysis, *, made: date | None = None) -> str:
@@ -46,7 +47,7 @@ def render(template: str, page: dict[str, Any]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     css = room.joinpath("report.css").read_text("utf-8")
     text = environment.from_string(room.joinpath(template).read_text("utf-8"))
-    return text.render({"css": css, "words": words, **page})
+    return text.render({"css": css, "dash": words.DASH, "footer": voice()("page.footer"), **page})
 
 
 def share_text(share: Share) -> str:
