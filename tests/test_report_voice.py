@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from story_fixture import a_story
+from story_fixture import a_story, with_clinic
 from test_report_html import Page
 from trichotrack.problems import InputError
 from trichotrack.report import voice as voices
@@ -145,7 +145,7 @@ def pseudo(tmp_path) -> voices.Voice:
 
 def test_no_sentence_of_the_report_lies_outside_the_catalogue(pseudo):
     """In a language without words, no word is left but those of the record, of the verdicts and of the vocabulary."""
-    story = a_story()
+    story = with_clinic(a_story())
     text = Page(render_html(story, pseudo, made=date(2026, 3, 5))).text
     while PSEUDO.search(text):
         text = PSEUDO.sub(" ", text)

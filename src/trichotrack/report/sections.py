@@ -26,8 +26,9 @@ from trichotrack.report.pictures import strips
 from trichotrack.report.voice import Voice
 from trichotrack.report.words import Cell, Footnotes
 from trichotrack.signs import SIGN
+from trichotrack.visits.history import taper_steps
 from trichotrack.visits.series import SignSeries
-from trichotrack.visits.story import CaptureStory, PatientStory, VisitStory
+from trichotrack.visits.story import CaptureStory, PatientStory, TreatmentStory, VisitStory
 
 COLUMNS = 6
 """Outcomes side by side in a table; more begin another table."""
@@ -209,9 +210,10 @@ def history(story: PatientStory, say: Voice) -> Section | None:
         rows = []
         for one in story.treatments:
             going = say("treatment.going_on") if bars.going_on(one) else ""
-            parts = (bars.dose(one), one.route, say.partial(one.start), say.partial(one.end) or going)
+            parts = (one.route, say.partial(one.start), say.partial(one.end) or going)
             cells = (*parts, one.stop_reason, one.response)
-            rows.append((Cell(one.drug), *(Cell(part or words.DASH) for part in cells)))
+            given = Cell(bars.dose(one) or words.DASH, _taper(one, say))
+            rows.append((Cell(one.drug), given, *(Cell(part or words.DASH) for part in cells)))
         blocks.append(Table(heads, (Rows("", tuple(rows)),), widths=(2.4, 1.5, 1.2, 1.3, 1.3, 2.2, 2.2)))
     if story.salt:
         heads = tuple(Head(say(f"salt.{name}")) for name in ("date", "total", "top", "back", "left", "right"))
@@ -222,6 +224,14 @@ def history(story: PatientStory, say: Voice) -> Section | None:
             rows.append((Cell(say.day(point.date)), Cell(words.plain(point.total, say)), *map(Cell, told)))
         blocks += [Heading(say("history.salt")), Table(heads, (Rows("", tuple(rows)),), say("salt.caption"))]
     return Section("history", say("history.title"), tuple(blocks))
+
+
+def _taper(treatment: TreatmentStory, say: Voice) -> tuple[str, ...]:
+    """A line for each step down: "from 2025-10-16: 16 mg/day"."""
+    return tuple(
+        say("treatment.step", start=say.partial(step.start), dose=f"{step.dose} {treatment.unit}".strip())
+        for step in taper_steps(treatment.taper)
+    )
 
 
 def methods(story: PatientStory, say: Voice) -> Section:
