@@ -238,7 +238,7 @@ def history(story: PatientStory, say: Voice) -> Section | None:
             cells = (*parts, one.stop_reason, one.response)
             given = Cell(bars.dose(one) or words.DASH, _taper(one, say))
             rows.append((Cell(one.drug), given, *(Cell(part or words.DASH) for part in cells)))
-        blocks.append(Table(heads, (Rows("", tuple(rows)),), widths=(2.4, 1.5, 1.2, 1.3, 1.3, 2.2, 2.2)))
+        blocks.append(Table(heads, (Rows("", tuple(rows)),), widths=(2.2, 2.0, 1.2, 1.3, 1.3, 2.1, 2.0)))
     if story.salt:
         heads = tuple(Head(say(f"salt.{name}")) for name in ("date", "total", "top", "back", "left", "right"))
         rows = []
