@@ -17,6 +17,7 @@ from trichotrack.visits.correction import Correction
 from trichotrack.visits.judging import Judging
 from trichotrack.visits.story import PatientStory
 from trichotrack.visits.verdict import beside, headline, patient_verdicts, shared
+from trichotrack.visits.wording import change_text
 
 SAY = voice()
 
@@ -97,3 +98,11 @@ def test_without_several_sites_nothing_is_said_of_sites(story):
     alone = replace(story, verdicts=tuple(replace(one, by_site=()) for one in story.verdicts))
     assert SAY("change.caption_sites") in Page(render_html(story)).text
     assert SAY("change.caption_sites") not in Page(render_html(alone)).text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [(0.55, "−45 %"), (1.8, "+80 %"), (1.004, "+0.4 %"), (1 + 2e-15, "0 %"), (1, "0 %"), (0, "−100 %")],
+)
+def test_a_ratio_that_rounding_alone_moved_is_no_change(ratio, said):
+    assert change_text(ratio) == said
