@@ -16,6 +16,9 @@ from trichotrack.runtime.reading import MarkedObject, ModelRef, Quality, Reading
 from trichotrack.visits.series import ReadCapture, sign_series
 from trichotrack.visits.story import (
     CaptureStory,
+    ClinROPoint,
+    EventStory,
+    LabValue,
     PatientFacts,
     PatientStory,
     SaltPoint,
@@ -181,6 +184,23 @@ SALT = (
 )
 
 
+CLINRO = (ClinROPoint(DATES[0], 3, 2), ClinROPoint(DATES[2], 1), ClinROPoint(DATES[3], 0, 1))
+EVENTS = (
+    EventStory("acne", 1, "2025-10", ""),
+    EventStory("herpes zoster", 3, "2025-11-02", "2025-11-20"),
+    EventStory("headache", None, "", ""),
+)
+LABS = (
+    LabValue(DATES[0], "ALT", 31, "U/L", high=40),
+    LabValue(DATES[2], "alt", 52.5, "U/L", high=40),
+    LabValue(DATES[0], "haemoglobin", 118, "g/L", low=130, high=175),
+    LabValue(DATES[3], "haemoglobin", 134, "g/L", low=130, high=175),
+    LabValue(DATES[3], "CRP", 5, "mg/L", "<", low=0, high=5),
+    LabValue(DATES[3], "eGFR", 60, "mL/min", ">", low=90),
+    LabValue(DATES[3], "zinc", 9.5, "µmol/L"),
+)
+
+
 def as_read(visit: VisitStory, capture: CaptureStory) -> ReadCapture:
     return ReadCapture(
         visit.id,
@@ -237,6 +257,22 @@ def a_story() -> PatientStory:
         ),
         models=("starter (9f1c8a0d…)",),
     )
+
+
+def with_clinic(story: PatientStory) -> PatientStory:
+    """The same patient with all that a clinic enters beside captures, and a taper."""
+    facts = replace(story.patient, current_onset="2025-03", last_regrowth="2018", atopy="dermatitis; asthma")
+    taper = a_treatment(
+        11,
+        "prednisolone",
+        "24",
+        "2025-09-06",
+        "2025-12-24",
+        taper="2025-10-16 16; 2025-11 8",
+        stop_reason="taper ended",
+    )
+    treatments = (*story.treatments, taper)
+    return replace(story, patient=facts, treatments=treatments, clinro=CLINRO, events=EVENTS, labs=LABS)
 
 
 def first_visit_only(story: PatientStory) -> PatientStory:

@@ -23,7 +23,7 @@ from trichotrack.cohort.tables import read_cohort
 from trichotrack.problems import InputError
 from trichotrack.report.cohort_page import render_cohort
 from trichotrack.visits.record import open_record
-from trichotrack.visits.schema import Capture, Patient, Review, Salt, StoredReading, Treatment, Visit
+from trichotrack.visits.schema import AdverseEvent, Capture, Patient, Review, Salt, StoredReading, Treatment, Visit
 from visits_made import MODEL, reading
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -278,6 +278,48 @@ def test_a_record_gives_months_since_the_start_and_only_reviewed_densities(recor
     assert "black_dot_m0" not in second.facts, "nobody reviewed the readings"
     assert "short_vellus_hair_m0" not in first.facts, "refused is not zero"
     assert any("P3" in note for note in found.notes)
+
+
+def with_events(record, *events):
+    """(patient, kind, grade, start) of each."""
+    with open_record(record) as session:
+        for patient, kind, grade, start in events:
+            session.add(AdverseEvent(patient_id=patient, kind=kind, grade=grade, start=start, end=""))
+
+
+def test_a_record_without_any_event_says_not_recorded_and_never_none(record, tmp_path):
+    told = run(record, "--drug", "drug A", "--out", tmp_path / "out")
+    assert "Adverse events were not recorded: that is not the same as none." in told
+    assert "adverse event, of all treated" not in told
+    assert rows_of(tmp_path / "out" / "adverse_events.csv") == []
+
+
+def test_adverse_events_of_a_record_are_counted_by_patient_since_the_start_of_the_drug(record, tmp_path):
+    with_events(
+        record, ("P1", "Acne", 1, "2026-02-01"), ("P1", "acne", 2, "2026-04-01"), ("P1", "headache", None, "2026"),
+        ("P2", "herpes zoster", 3, "2026-03-05"), ("P2", "acne", 1, "2026-01-19"), ("P4", "nausea", 1, "2026-02-01"),
+    )  # fmt: skip
+    told = run(record, "--drug", "drug A", "--out", tmp_path / "out")
+    assert "At least one adverse event, of all treated: 2 of 2" in told
+    assert "Acne: 1 of 2" in told, "one patient, in either spelling"
+    assert "Grade 3 or more: 1 of 2" in told
+    assert "Some events have no grade." in told
+    assert "Not counted, since they began before drug A: 1." in told
+    assert "Counted, though their dates leave open whether they began before drug A: 1." in told
+    assert "nausea" not in told.lower(), "P4 never had drug A"
+    assert "not recorded" not in told
+    rates = {row["kind"]: row for row in rows_of(tmp_path / "out" / "adverse_events.csv")}
+    assert rates["Acne"]["by_grade"] == "grade 2: 1", "the worst a patient had"
+    page = (tmp_path / "out" / "cohort.html").read_text(encoding="utf-8")
+    assert "began before drug A: 1." in page
+
+
+def test_patients_without_an_entered_event_are_told_apart_from_patients_without_events(record):
+    with_events(record, ("P4", "nausea", 1, "2026-02-01"))
+    with open_record(record) as session:
+        found = cohort_of_record(session, "drug A", "clinic")
+    assert found.events == ()
+    assert found.event_notes == ("2 of 2 have no adverse event entered: that is not the same as none.",)
 
 
 def test_a_record_needs_the_treatment_named(record, tmp_path):

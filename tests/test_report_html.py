@@ -21,7 +21,7 @@ from trichotrack.report.page_one import NOTICES
 from trichotrack.report.voice import voice
 from trichotrack.report.words import summary
 from trichotrack.signs import SIGNS
-from trichotrack.visits.story import PatientFacts, PatientStory
+from trichotrack.visits.story import EventStory, LabValue, PatientFacts, PatientStory
 
 SAY = voice()
 FOOTER, CAVEAT, SALT_NOTE = SAY("page.footer"), SAY("one.caveat"), SAY("salt.note")
@@ -85,11 +85,13 @@ def renamed(story: PatientStory, name: str) -> PatientStory:
     series = tuple(replace(one, sites={name: next(iter(one.sites.values()))}) for one in story.series)
     return replace(
         story,
-        patient=PatientFacts(name, aa_type=name, sex=name, onset=name),
+        patient=PatientFacts(name, aa_type=name, sex=name, onset=name, current_onset=name, atopy=name),
         headline=name,
         visits=(replace(story.visits[0], captures=captures), *story.visits[1:]),
         series=series,
         treatments=(a_treatment(1, name, name, "2025", "", unit=name, route=name, stop_reason=name, response=name),),
+        events=(EventStory(name, 2),),
+        labs=(LabValue(DATES[0], name, 4, name, high=3),),
         notices=(name,),
         assumptions=(name,),
         models=(name,),

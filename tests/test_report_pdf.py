@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from story_fixture import SALT, a_story, a_treatment, as_read, first_visit_only
+from story_fixture import SALT, a_story, a_treatment, as_read, first_visit_only, with_clinic
 from test_report_html import renamed
 from trichotrack.report import fonts
 from trichotrack.report import pdf as pdfs
@@ -125,6 +125,7 @@ def without_vellus(story: PatientStory) -> PatientStory:
 CASES = {
     "as it is": lambda story: story,
     "crowded": crowded,
+    "with all that a clinic enters": with_clinic,
     "one visit": first_visit_only,
     "no SALT, no treatment": without_vellus,
     "no visit": lambda story: replace(story, visits=(), series=(), verdicts=(), headline="No visit so far."),
@@ -153,7 +154,7 @@ def test_page_one_is_one_page(story, paper, case):
     document.close()
 
 
-@pytest.mark.parametrize("case", ["as it is", "one visit", "typed by someone hostile"])
+@pytest.mark.parametrize("case", ["with all that a clinic enters", "one visit", "typed by someone hostile"])
 def test_the_pdf_holds_every_sentence_of_the_html(story, case):
     told = CASES[case](story)
     html = Shown(render_html(told, made=MADE)).texts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import string
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,12 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from story_fixture import a_story
+from story_fixture import DATES, MODEL, a_story, as_read, with_clinic
 from test_report_html import Page
 from trichotrack.problems import InputError
 from trichotrack.report import voice as voices
 from trichotrack.report.html import render_html
 from trichotrack.report.voice import ISO, languages, voice
+from trichotrack.visits.beside import SiteCounts, by_site, what_it_takes
+from trichotrack.visits.judging import USUAL, Judging
+from trichotrack.visits.series import ReadCapture
+from trichotrack.visits.story import VisitStory
+from trichotrack.visits.verdict import beside, headline, patient_verdicts, shared
 
 ROOM = Path(voices.__file__).parent
 ENGLISH = ROOM / "catalogue" / "en.toml"
@@ -126,6 +132,7 @@ def test_every_text_of_the_catalogue_is_used():
     assert not [key for key in used - made if not re.search(rf"\b{key}\b", sources)]
 
 
+PLACE = re.compile(r"\{(\w+)\}")
 PSEUDO = re.compile(r"⟦[^⟦⟧]*⟧")
 
 
@@ -145,14 +152,86 @@ def pseudo(tmp_path) -> voices.Voice:
 
 def test_no_sentence_of_the_report_lies_outside_the_catalogue(pseudo):
     """In a language without words, no word is left but those of the record, of the verdicts and of the vocabulary."""
-    story = a_story()
+    story = with_clinic(a_story())
     text = Page(render_html(story, pseudo, made=date(2026, 3, 5))).text
     while PSEUDO.search(text):
         text = PSEUDO.sub(" ", text)
-    known = repr(story) + " ".join(verdict.sentence for verdict in story.verdicts) + "active load hairs dots"
+    said = (*(verdict.sentence for verdict in story.verdicts), *shared(story.verdicts))
+    known = repr(story) + " ".join(said) + "active load hairs dots"
     known = known.casefold()
     left = {word for word in re.findall(r"[A-Za-z]{2,}", text) if word.casefold() not in known}
     assert left <= {"cm", "sha"}, left
+
+
+def read_by(captures: list[ReadCapture], **figures: float) -> list[ReadCapture]:
+    """The same captures, read by a model with figures on patients: recall by sign."""
+    known = {
+        name: {"recall": recall, "recall_se": 0.02, "false_positives_per_cm2": 3.0, "false_positives_per_cm2_se": 0.5}
+        for name, recall in figures.items()
+    }
+    model = replace(MODEL, validated=True, figures=known)
+    return [replace(one, reading=replace(one.reading, model=model)) for one in captures]
+
+
+def every_sentence() -> set[str]:
+    """Sentences of verdicts, and of what stands beside them, from visits that differ in all that is told of."""
+    story, read = a_story(), {}
+    for name, shown in {"change": (0, 1, 2, 3), "steady": (0, 0, 0), "few": (3, 3)}.items():
+        visits = [VisitStory(i, DATES[i], story.visits[v].captures) for i, v in enumerate(shown)]
+        read[name] = [as_read(visit, one) for visit in visits for one in visit.captures]
+    change, few = read["change"], read["few"]
+    areas = [
+        replace(one, reading=replace(one.reading, area_cm2=one.reading.area_cm2 * (1 + one.visit_id))) for one in change
+    ]
+    apart = [one for one in few if (one.site == "vertex") == (one.visit_id == 0)]
+    partly = [replace(one, device="B" * (one.site == "vertex") * one.visit_id) for one in few]
+    alike = {"black_dot": 0.9, "broken_hair": 0.85, "tapering_hair": 0.8}
+    models = [read_by(change, **alike), read_by(change, **{**alike, "tapering_hair": 0.4}), read_by(change)]
+    reviewed = [[replace(one, reviewed=one.visit_id >= since) for one in change] for since in (0, 1)]
+    told: list[str] = []
+    for captures in (change, read["steady"], few, areas, apart, partly, *models, *reviewed):
+        for judging in (USUAL, Judging(cv=0.02, stable_ratio=3), Judging(cv=0.3, cv_df=20)):
+            for synthetic in (True, False):
+                verdicts = patient_verdicts(captures, synthetic=synthetic, judging=judging)
+                told += [headline(verdicts), *shared(verdicts)]
+                told += [text for one in verdicts for text in (one.sentence, one.reason, *beside(one))]
+    some, none = SiteCounts("vertex", 3, 0.4, 1, 0.4), SiteCounts("vertex", 0, 0.4, 0, 0.4)
+    for site, cv in ((some, 0.0), (some, 0.9), (none, 0.15), (replace(some, count0=40, count1=20), 0.01)):
+        told.append(what_it_takes([site], cv=cv, level=0.001))
+    told += [one.sentence for one in by_site([some, none], cv=0.15, level=0.05, changed=False)]
+    return {*told}
+
+
+def test_the_catalogue_lists_a_pattern_for_every_sentence_of_a_verdict():
+    """Said by these patterns in a language without words, no English is left but labels and names of sites."""
+    listed = re.findall(r'^#   english = "(.+)"$', ENGLISH.read_text("utf-8").partition("[page]")[2], re.MULTILINE)
+    assert len(listed) == len(set(listed)) > 60
+    entries = [
+        {"english": one, "text": " ".join(f"{{{name}}}" for name in PLACE.findall(one)) or "·"} for one in listed
+    ]
+    content = {"sentence": entries}
+    say = replace(voice(), sentences=voices._sentences(content))
+    kept = "active load black dots broken tapering hairs short vellus vertex occipital cm B"  # labels, names, units
+    kept += " two three four five six seven eight nine ten eleven twelve"
+    kept += " of captures px per µm hair needed"  # why a reading refused a sign, in its own words
+    names = set(re.findall("[a-zµ]+", kept.casefold())) | {"m"}
+    told = every_sentence()
+    for part in (
+        "Corrected for",
+        "not corrected",
+        "the model finds",
+        "stable",
+        "not judged",
+        "more fields",
+        "hides",
+        "other device",
+        "have not been reviewed",
+        "a person reviewed some",
+        "no figures for",
+    ):
+        assert any(part.casefold() in text.casefold() for text in told), part
+    left = {text: {word.casefold() for word in re.findall("[A-Za-z]+", say.said(text))} - names for text in told}
+    assert not {text: words for text, words in left.items() if words}
 
 
 def test_templates_hold_no_words_for_readers():

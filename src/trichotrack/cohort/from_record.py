@@ -1,4 +1,4 @@
-"""A cohort from the record: patients who had one treatment, their SALT and reviewed counts by month since its start."""
+"""A cohort from the record: patients who had one treatment, their SALT, reviewed counts and adverse events since."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from trichotrack.cohort.counts import VisitCount
-from trichotrack.cohort.people import DAYS_PER_MONTH, Cohort, CohortPatient, Fact, Kind, SaltAt
+from trichotrack.cohort.people import DAYS_PER_MONTH, AdverseEvent, Cohort, CohortPatient, Fact, Kind, SaltAt
 from trichotrack.cohort.score import POINTS, SignsFound
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.reading import Reading
@@ -80,7 +80,7 @@ def _start(rows: Sequence[Treatment]) -> tuple[date, Treatment] | None:
 
 
 def cohort_of_record(session: Session, drug: str, name: str) -> Cohort:
-    """Patients who had drug. Adverse events are not read from the record. Raises InputError where there is none."""
+    """Patients who had drug, with what was entered since its start. Raises InputError where there is none."""
     people, notes = treated(session, drug)
     if not people:
         raise InputError(Problem("record", f"has nobody whose start of {drug} is known to the day"))
@@ -89,9 +89,44 @@ def cohort_of_record(session: Session, drug: str, name: str) -> Cohort:
     for patient in patients:
         for column, fact in patient.facts.items():
             kinds.setdefault(column, "group" if isinstance(fact, str) else "number")
+    events, event_notes = _events(session, people, drug)
+    synthetic = any(one.row.synthetic for one in people)
     return Cohort(
-        name, tuple(patients), kinds, None, synthetic=any(one.row.synthetic for one in people), notes=tuple(notes)
+        name, tuple(patients), kinds, events, synthetic=synthetic, notes=tuple(notes), event_notes=tuple(event_notes)
     )
+
+
+def _events(
+    session: Session, people: Sequence[Treated], drug: str
+) -> tuple[tuple[AdverseEvent, ...] | None, list[str]]:
+    """Adverse events that may have begun on or after the start, and what that leaves open.
+
+    None where no event of any patient was entered: that does not say that none happened.
+    """
+    from sqlalchemy import select
+
+    from trichotrack.visits import schema
+
+    if session.scalar(select(schema.AdverseEvent.id).limit(1)) is None:
+        return None, []
+    kinds: dict[str, str] = {}
+    found, before, unsure = [], 0, 0
+    for one in people:
+        for event in one.row.events:
+            first, last = first_day(event.start), last_day(event.start)
+            if last is not None and last < one.start:
+                before += 1
+                continue
+            unsure += first is None or first < one.start
+            # "Acne" and "acne" are one kind.
+            found.append(AdverseEvent(one.row.id, kinds.setdefault(event.kind.casefold(), event.kind), event.grade))
+    without = sum(not one.row.events for one in people)
+    notes = [
+        (before, f"Not counted, since they began before {drug}: {before}."),
+        (unsure, f"Counted, though their dates leave open whether they began before {drug}: {unsure}."),
+        (without, f"{without} of {len(people)} have no adverse event entered: that is not the same as none."),
+    ]
+    return tuple(found), [text for number, text in notes if number]
 
 
 def _patient(one: Treated) -> CohortPatient:

@@ -61,7 +61,8 @@ class CohortPatient:
 class Cohort:
     """All treated patients. kinds: what each column of facts holds. events: None where none were recorded at all.
 
-    synthetic: made by a program, and said so wherever it is shown. notes: what the reading of it left open.
+    synthetic: made by a program, and said so wherever it is shown. notes: what the reading of it left open;
+    event_notes: the same of adverse events.
     """
 
     name: str
@@ -70,3 +71,4 @@ class Cohort:
     events: tuple[AdverseEvent, ...] | None = None
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    event_notes: tuple[str, ...] = ()

@@ -214,7 +214,7 @@ def _events(found: CohortAnalysis) -> list[str]:
         said.append("Some events have no grade.")
     none = "" if severe.patients.events else f" None seen in {severe.patients.total} leaves up to "
     none += "" if severe.patients.events else f"{percent(severe.patients.high)} % possible."
-    return [*said, f"Grade 3 or more: {severe.patients}.{none}"]
+    return [*said, f"Grade 3 or more: {severe.patients}.{none}", *found.cohort.event_notes]
 
 
 def _left_out(reasons: Sequence[tuple[str, int]]) -> list[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 from trichotrack.report.axis import TimeAxis, possible_days, shortened, text_width
 from trichotrack.report.drawing import BAR, BAR_UNSURE, INK, SOFT, element, hatch, label
 from trichotrack.report.voice import Voice
+from trichotrack.visits.dates import first_day
+from trichotrack.visits.history import taper_steps
 from trichotrack.visits.story import TreatmentStory
 
 LANE, HEIGHT, TEXT = 16.5, 13.5, 10.5
@@ -51,6 +54,35 @@ def dose(treatment: TreatmentStory) -> str:
     return " ".join(part for part in (treatment.dose, treatment.unit) if part)
 
 
+def stepped(treatment: TreatmentStory) -> tuple[TreatmentStory, ...]:
+    """A taper as one treatment a dose, each ending where the next begins; why it was stopped stands with the last.
+
+    A step that lies beyond the end contradicts it: then the treatment stays whole, and the table has its steps.
+    """
+    steps = taper_steps(treatment.taper)
+    days = [day for step in steps if (day := first_day(step.start))]
+    starts = [treatment.start_day] if treatment.start_day else []
+    ends = [treatment.end_day] if treatment.end_day else []
+    ordered = all(before <= after for before, after in pairwise([*starts, *days, *ends]))
+    if not steps or len(days) < len(steps) or not ordered:
+        return (treatment,)
+    bounds = [
+        (treatment.start, treatment.start_day),
+        *((step.start, day) for step, day in zip(steps, days, strict=True)),
+    ]
+    doses = [treatment.dose, *(step.dose for step in steps)]
+    found = [
+        # Drawn to the first day of the next step: a month in which that lies is hatched as the next step's.
+        replace(
+            treatment, dose=given, start=start, start_day=day, end=step.start, end_day=until, stop_reason="",
+            response="", taper="",
+        )
+        for given, (start, day), step, until in zip(doses, bounds, steps, days, strict=False)
+    ]  # fmt: skip
+    start, day = bounds[-1]
+    return *found, replace(treatment, dose=doses[-1], start=start, start_day=day, taper="")
+
+
 def placed(treatment: TreatmentStory, axis: TimeAxis, *, inside: bool = False) -> Bar:
     """The bar of one treatment. A date known to the year leaves that year open: unsure, not sure.
 
@@ -89,7 +121,8 @@ def lanes(
     compact: doses beside a bar are left out where a drug has several, so that they need no lanes.
     """
     by_drug: dict[str, list[TreatmentStory]] = {}
-    for treatment in sorted(treatments, key=lambda one: (one.start_day or date.min, one.id)):
+    doses = [dose for treatment in treatments for dose in stepped(treatment)]
+    for treatment in sorted(doses, key=lambda one: (one.start_day or date.min, one.id)):
         if within(treatment, axis):
             by_drug.setdefault(treatment.drug.casefold(), []).append(treatment)
     found = []

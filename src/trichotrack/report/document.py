@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from trichotrack.report import sections
+from trichotrack.report import clinical, sections
 from trichotrack.report.blocks import Document
 from trichotrack.report.page_one import more_notices, page_one
 from trichotrack.report.voice import Voice
@@ -22,6 +22,9 @@ def document(
         sections.figures(story, say),
         sections.changes(story, say),
         sections.history(story, say),
+        clinical.clinro(story, say),
+        clinical.events(story, say),
+        clinical.labs(story, say),
         sections.methods(story, say),
     )
     return Document(

@@ -23,7 +23,9 @@ _TEXT_MM, _LINE_MM, _LETTER_MM = 62.0, 3.25, 1.42
 _MM = 92.0 / panels.WIDTH
 PAGE_MM = {"a4": 297.0, "letter": 279.4}
 _AROUND_MM = 66.0
-"""Margins, title, facts, headline, key and footer."""
+"""Margins, title, one line of facts, headline, key and footer."""
+_FACTS_LETTERS = 125
+"""About as many in a line of facts."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,16 @@ def page_one(
         shown += (say("one.combination"),)
     reviewed = all(capture.reviewed for visit in story.visits for capture in visit.captures)
     state = () if not story.visits else (say("one.reviewed" if reviewed else "one.unreviewed"),)
+    facts = _facts(story, say, made)
+    lines = math.ceil(sum(len(f"{name} {value}") + 3 for name, value in facts) / _FACTS_LETTERS)
     return PageOne(
         head=say("page.head", patient=story.patient.id),
         subtitle=say("page.subtitle"),
-        facts=_facts(story, say, made),
+        facts=facts,
         banner=say("page.synthetic") if story.patient.synthetic else "",
         headline=say.said(story.headline),
         notices=shown,
-        panels=_panels(story, say, PAGE_MM[paper] - _AROUND_MM - 4.0 * len(shown)),
+        panels=_panels(story, say, PAGE_MM[paper] - _AROUND_MM - 4.0 * (len(shown) + max(0, lines - 1))),
         closing=(*state, say("one.caveat")),
     )
 
@@ -98,6 +102,9 @@ def _facts(story: PatientStory, say: Voice, made: date | None) -> tuple[tuple[st
         ("sex", patient.sex),
         ("birth_year", str(patient.birth_year or "")),
         ("onset", say.partial(patient.onset)),
+        ("current_onset", say.partial(patient.current_onset)),
+        ("last_regrowth", say.partial(patient.last_regrowth)),
+        ("atopy", patient.atopy),
         ("visits", count),
         ("captures", say("fact.captures_reviewed", count=len(captures), reviewed=reviewed)),
         ("made", say.day(made) if made else ""),
@@ -178,12 +185,12 @@ def _sentence(story: PatientStory, line: SummaryLine) -> str:
 
 
 def _small(line: SummaryLine, say: Voice, *, reasons: bool) -> str:
-    """Why this verdict (where there is room: it stands further on too), why a figure is missing, and what changed since
-    the previous visit.
+    """Why this verdict (where there is room: it stands further on too), why a figure is missing, and what changed, or
+    was stable, since the previous visit.
     """
     previous = line.previous
     since = ""
-    if previous is not None and previous.outcome in {"fell", "rose"}:
+    if previous is not None and previous.outcome in {"fell", "rose", "stable"}:
         outcome = words.outcome_text(previous.outcome, say)
         since = say("summary.since_previous", outcome=outcome, change=words.change(previous, say))
     return " ".join(text for text in (line.reason if reasons else "", line.gaps, since) if text)

@@ -26,8 +26,10 @@ from trichotrack.report.pictures import strips
 from trichotrack.report.voice import Voice
 from trichotrack.report.words import Cell, Footnotes
 from trichotrack.signs import SIGN
+from trichotrack.visits.history import taper_steps
 from trichotrack.visits.series import SignSeries
-from trichotrack.visits.story import CaptureStory, PatientStory, VisitStory
+from trichotrack.visits.story import CaptureStory, PatientStory, TreatmentStory, VisitStory
+from trichotrack.visits.verdict import beside, shared
 
 COLUMNS = 6
 """Outcomes side by side in a table; more begin another table."""
@@ -172,7 +174,7 @@ def _by_site(story: PatientStory, sites: Sequence[str], say: Voice) -> list[Bloc
 
 
 def changes(story: PatientStory, say: Voice) -> Section | None:
-    """The verdict of every outcome at every visit, against baseline and previous; reasons of those at the last."""
+    """The verdict of every outcome at every visit, against baseline and previous; beside those at the last, why."""
     if not story.verdicts:
         return None
     notes = Footnotes()
@@ -192,10 +194,33 @@ def changes(story: PatientStory, say: Voice) -> Section | None:
         blocks.append(_by_sign(chunk, tuple(groups), "" if i else caption, say))
     if notes.texts:
         blocks.append(Items(tuple(notes.texts), numbered=True))
-    told = [f"{line.label}: {line.reason}" for line in words.summary(story, say) if line.reason]
-    if told:
-        blocks += [Heading(say("change.reasons")), Items(tuple(told))]
+    blocks += _reasons(story, say)
+    blocks += [Paragraph(say.said(text), "small") for text in shared(story.verdicts)]
     return Section("change", say("change.title"), tuple(blocks))
+
+
+def _reasons(story: PatientStory, say: Voice) -> list[Block]:
+    """Why each verdict of the last visit is what it is; below, its correction, each site, and what it would take."""
+    groups = []
+    for against in ("baseline", "previous"):
+        found = [one for one in story.verdicts_at(story.visits[-1].id) if one.against == against]
+        if found:
+            rows = tuple(
+                (
+                    Cell(words.capitalised(say.said(one.label))),
+                    Cell(words.outcome_shown(one, say)),
+                    Cell(words.as_sentence(say.said(one.reason)), tuple(say.said(text) for text in beside(one))),
+                )
+                for one in found
+            )
+            groups.append(Rows(say(f"change.since_{against}"), rows))
+    blocks: list[Block] = [Heading(say("change.reasons"))] if groups else []
+    if groups:
+        heads = tuple(Head(say(f"change.{name}")) for name in ("outcome", "verdict", "why"))
+        several = any(verdict.by_site for verdict in story.verdicts)
+        blocks.append(Table(heads, tuple(groups), say("change.caption_sites") if several else "", (1.3, 1.4, 5)))
+    untold = [f"{line.label}: {line.reason}" for line in words.summary(story, say) if line.reason and not line.outcome]
+    return [*blocks, Items(tuple(untold))] if untold else blocks
 
 
 def history(story: PatientStory, say: Voice) -> Section | None:
@@ -209,10 +234,11 @@ def history(story: PatientStory, say: Voice) -> Section | None:
         rows = []
         for one in story.treatments:
             going = say("treatment.going_on") if bars.going_on(one) else ""
-            parts = (bars.dose(one), one.route, say.partial(one.start), say.partial(one.end) or going)
+            parts = (one.route, say.partial(one.start), say.partial(one.end) or going)
             cells = (*parts, one.stop_reason, one.response)
-            rows.append((Cell(one.drug), *(Cell(part or words.DASH) for part in cells)))
-        blocks.append(Table(heads, (Rows("", tuple(rows)),), widths=(2.4, 1.5, 1.2, 1.3, 1.3, 2.2, 2.2)))
+            given = Cell(bars.dose(one) or words.DASH, _taper(one, say))
+            rows.append((Cell(one.drug), given, *(Cell(part or words.DASH) for part in cells)))
+        blocks.append(Table(heads, (Rows("", tuple(rows)),), widths=(2.2, 2.0, 1.2, 1.3, 1.3, 2.1, 2.0)))
     if story.salt:
         heads = tuple(Head(say(f"salt.{name}")) for name in ("date", "total", "top", "back", "left", "right"))
         rows = []
@@ -222,6 +248,14 @@ def history(story: PatientStory, say: Voice) -> Section | None:
             rows.append((Cell(say.day(point.date)), Cell(words.plain(point.total, say)), *map(Cell, told)))
         blocks += [Heading(say("history.salt")), Table(heads, (Rows("", tuple(rows)),), say("salt.caption"))]
     return Section("history", say("history.title"), tuple(blocks))
+
+
+def _taper(treatment: TreatmentStory, say: Voice) -> tuple[str, ...]:
+    """A line for each step down: "from 2025-10-16: 16 mg/day"."""
+    return tuple(
+        say("treatment.step", start=say.partial(step.start), dose=f"{step.dose} {treatment.unit}".strip())
+        for step in taper_steps(treatment.taper)
+    )
 
 
 def methods(story: PatientStory, say: Voice) -> Section:

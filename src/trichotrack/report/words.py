@@ -207,8 +207,12 @@ def verdict_cell(verdict: Verdict | None, notes: Footnotes, say: Voice) -> Cell:
     if verdict is None:
         return Cell(DASH)
     told = (notes.number(as_sentence(say.said(verdict.reason))),) if verdict.outcome == "cannot tell" else ()
-    text = f"{OUTCOME_GLYPHS[verdict.outcome]} {outcome_text(verdict.outcome, say)}"
-    return Cell(text, change_interval(verdict, say), told)
+    return Cell(outcome_shown(verdict, say), change_interval(verdict, say), told)
+
+
+def outcome_shown(verdict: Verdict, say: Voice) -> str:
+    """As in "▼ fell": a shape and a word."""
+    return f"{OUTCOME_GLYPHS[verdict.outcome]} {outcome_text(verdict.outcome, say)}"
 
 
 def names_both(drugs: Iterable[str]) -> bool:

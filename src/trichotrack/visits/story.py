@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from trichotrack.capture import natural_key
 from trichotrack.runtime.reading import Reading
@@ -114,6 +115,62 @@ class SaltPoint:
 
 
 @dataclass(frozen=True)
+class ClinROPoint:
+    """Eyebrow and eyelash on one day, graded by a person 0 (full) to 3 (none); None where not assessed."""
+
+    date: date
+    eyebrow: int | None = None
+    eyelash: int | None = None
+
+
+@dataclass(frozen=True)
+class EventStory:
+    """One adverse event. grade: 1 (mild) to 5 (death), None unknown. start, end: partial dates as typed.
+
+    A blank start is unknown, a blank end unknown or going on.
+    """
+
+    kind: str
+    grade: int | None = None
+    start: str = ""
+    end: str = ""
+
+
+RangePlace = Literal["above", "below", "within", "open", ""]
+
+
+@dataclass(frozen=True)
+class LabValue:
+    """One laboratory value. qualifier: "<" or ">" where the value is a bound. low, high: reference range, same unit."""
+
+    date: date
+    name: str
+    value: float
+    unit: str = ""
+    qualifier: str = ""
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def place(self) -> RangePlace:
+        """Where it lies: an end of the range belongs to it; "open" where a bound leaves it so, "" without a range.
+
+        What lies below a limit of detection is not below 0.
+        """
+        if self.low is None and self.high is None:
+            return ""
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        least = min(0.0, self.value) if self.qualifier == "<" else self.value
+        most = math.inf if self.qualifier == ">" else self.value
+        if least > high or (self.qualifier == ">" and least >= high):
+            return "above"
+        if most < low or (self.qualifier == "<" and most <= low):
+            return "below"
+        return "within" if low <= least and most <= high else "open"
+
+
+@dataclass(frozen=True)
 class PatientStory:
     """One patient over the visits, ready to print.
 
@@ -123,6 +180,7 @@ class PatientStory:
     follow-up these are the same comparison, given once as baseline). notices: what must be said beside the figures
     (synthetic, starter model, unreviewed, captures refused …), most important first. assumptions: what the figures
     rest on (assumed CV, vellus cut-off, intervals, multiplicity), for the methods box. models: "name (sha256…)".
+    clinro, labs by date, events by start; empty where nothing was entered, which is not the same as none.
     """
 
     patient: PatientFacts
@@ -135,6 +193,9 @@ class PatientStory:
     notices: tuple[str, ...]
     assumptions: tuple[str, ...]
     models: tuple[str, ...]
+    clinro: tuple[ClinROPoint, ...] = ()
+    events: tuple[EventStory, ...] = ()
+    labs: tuple[LabValue, ...] = ()
 
     def verdicts_at(self, visit_id: int) -> tuple[Verdict, ...]:
         return tuple(verdict for verdict in self.verdicts if verdict.visit_id == visit_id)
@@ -179,6 +240,11 @@ def patient_story(session: Session, patient_id: str, *, judging: Judging = USUAL
                 for capture in captures
                 if (model := capture.reading.model) is not None
             )
+        ),
+        clinro=tuple(ClinROPoint(one.date, one.eyebrow, one.eyelash) for one in found.clinro),
+        events=tuple(EventStory(one.kind, one.grade, one.start, one.end) for one in found.events),
+        labs=tuple(
+            LabValue(one.date, one.name, one.value, one.unit, one.qualifier, one.low, one.high) for one in found.labs
         ),
     )
 

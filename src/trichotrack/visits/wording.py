@@ -15,9 +15,9 @@ _SINGULAR = ("active_load", "early_regrowth")
 
 
 def change_text(ratio: float) -> str:
-    """A rate ratio as a signed change: 0.55 is "−45 %", 1.8 is "+80 %"."""
+    """A rate ratio as a signed change: 0.55 is "−45 %", 1.8 is "+80 %", 1.00001 is "0 %"."""
     percent = 100 * (ratio - 1)
-    number = f"{abs(percent):.0f}" if abs(percent) >= 1 else f"{abs(percent):.2g}"
+    number = f"{abs(percent):.0f}" if abs(percent) >= 1 else f"{round(abs(percent), 2):g}"
     sign = "" if number == "0" else "−" if percent < 0 else "+"
     return f"{sign}{number} %"
 
