@@ -76,7 +76,10 @@ def test_what_cannot_be_corrected_says_why(options, said):
 
 
 def test_readings_half_reviewed_or_a_baseline_within_the_false_marks_are_not_corrected():
-    found = verdict([active(1, 60, reviewed=True, model=FIGURES), active(2, 12, model=FIGURES)], "black_dot")
+    by_person = [active(visit, dots, reviewed=True, model=FIGURES) for visit, dots in ((1, 60), (2, 12))]
+    by_model = [active(visit, dots, model=FIGURES, site="frontal") for visit, dots in ((1, 60), (2, 12))]
+    found = verdict([*by_person, *by_model], "black_dot")
+    assert found.outcome == "fell"
     assert "some of these readings and not the others" in found.correction.sentence
     found = verdict([active(1, 18, area=10, model=FIGURES), active(2, 12, area=10, model=FIGURES)], "black_dot")
     assert "does not stand out from the model's 2 false marks per cm²" in found.correction.sentence

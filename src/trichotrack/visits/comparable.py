@@ -1,4 +1,4 @@
-"""May two visits be compared at a site? Another device, scale, preparation, model or cut-off forbids it."""
+"""May two visits be compared at a site? Another device, scale, preparation, model, reader or cut-off forbids it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from statistics import median
 from trichotrack.visits.series import ReadCapture, SiteCount
 
 UNREVIEWED = "readings of a model not validated on patients have not been reviewed"
+
+TWO_READERS = "a person reviewed some of these readings and not the others: review the others too"
+"""A model and a person miss and mark otherwise, so that between them a change of reader would pass for one of hair."""
 
 SCALE_TOLERANCE = 0.05
 """Two scales further apart are two settings of the device: a 5 % error of scale is 10 % of density."""
@@ -33,7 +36,9 @@ def why_not_comparable(before: SiteCount, after: SiteCount, name: str) -> str:
     scales = [median(c.reading.scale.um_per_px for c in captures if c.reading.scale) for captures in (first, second)]
     if max(scales) / min(scales) > 1 + SCALE_TOLERANCE:
         return f"other scale ({scales[0]:.3g} µm per px; now {scales[1]:.3g})"
-    return ""
+    used = (*first, *second)
+    # A model not validated on patients has an obstacle of its own, which is told instead: `unreviewed`.
+    return TWO_READERS if len({c.reviewed for c in used}) > 1 and not unreviewed(used) else ""
 
 
 def unreviewed(captures: Iterable[ReadCapture]) -> str:
