@@ -17,13 +17,13 @@ from typer.testing import CliRunner
 from cohort_made import write_tables
 from trichotrack.cli.cohort import cohort_app
 from trichotrack.cohort.analysis import analyse
-from trichotrack.cohort.from_record import cohort_of_record
+from trichotrack.cohort.from_record import cohort_of_record, counts_of_record
 from trichotrack.cohort.sentences import sections
 from trichotrack.cohort.tables import read_cohort
 from trichotrack.problems import InputError
 from trichotrack.report.cohort_page import render_cohort
 from trichotrack.visits.record import open_record
-from trichotrack.visits.schema import Capture, Patient, Review, Salt, StoredReading, Treatment, Visit
+from trichotrack.visits.schema import AdverseEvent, Capture, Patient, Review, Salt, StoredReading, Treatment, Visit
 from visits_made import MODEL, reading
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -278,6 +278,54 @@ def test_a_record_gives_months_since_the_start_and_only_reviewed_densities(recor
     assert "black_dot_m0" not in second.facts, "nobody reviewed the readings"
     assert "short_vellus_hair_m0" not in first.facts, "refused is not zero"
     assert any("P3" in note for note in found.notes)
+
+
+def test_adverse_events_of_a_record_count_from_the_start_of_treatment(record):
+    with open_record(record) as session:
+        assert cohort_of_record(session, "drug A", "clinic").events is None, "not recorded is not none"
+    with open_record(record, write=True) as session:
+        for name, kind, start in (("P1", "acne", "2026-02"), ("P1", "zoster", "2025"), ("P4", "acne", "2026-03")):
+            session.add(AdverseEvent(patient_id=name, kind=kind, grade=2, start=start, end=""))
+    with open_record(record) as session:
+        found = cohort_of_record(session, "drug A", "clinic")
+    assert [(event.patient, event.kind, event.grade) for event in found.events] == [("P1", "acne", 2)]
+    assert "1 adverse events began before treatment and are not counted." in found.notes
+
+
+@pytest.mark.parametrize("command", ["who", "counts", "score", "export"])
+def test_a_record_on_a_server_is_named_by_its_url_and_no_password_is_printed(command, tmp_path):
+    told = run(command, "postgresql+pg8000://clinic:geheim@localhost:1/hair", "--out", tmp_path / "out", exit_code=2)
+    assert "geheim" not in told
+    assert "***@localhost" in told
+    assert "is not a folder" not in told
+
+
+def moved(path, patient, day, **columns):
+    """The second visit's captures of a patient, changed."""
+    with open_record(path, write=True) as session:
+        visit = next(v for v in session.get(Patient, patient).visits if v.date == day)
+        for capture in visit.captures:
+            for name, value in columns.items():
+                setattr(capture, name, value)
+
+
+def test_counts_of_a_record_compare_only_sites_that_were_captured_alike(record):
+    with open_record(record) as session:
+        rows, notes = counts_of_record(session, "drug A", "black_dot")
+    assert [(row.patient, row.count, row.area_cm2) for row in rows] == [("P1", 16, 0.2), ("P1", 8, 0.2)]
+    assert any("Synthetic patients are among them" in note for note in notes)
+    moved(record, "P1", date(2026, 3, 15), device="other")
+    with open_record(record) as session:
+        rows, notes = counts_of_record(session, "drug A", "black_dot")
+        cohort = cohort_of_record(session, "drug A", "clinic")
+    assert [row.count for row in rows] == [16]
+    assert "Left out at 1 sites of visits: other device (not stated; now other)." in notes
+    assert "black_dot_m2" not in cohort.patients[0].facts
+    moved(record, "P1", date(2026, 3, 15), device="", site="occipital")
+    with open_record(record) as session:
+        rows, notes = counts_of_record(session, "drug A", "black_dot")
+    assert [row.count for row in rows] == [16]
+    assert "Left out at 1 sites of visits: the site was not counted at baseline." in notes
 
 
 def test_a_record_needs_the_treatment_named(record, tmp_path):
