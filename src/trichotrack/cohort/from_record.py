@@ -125,7 +125,7 @@ def _patient(one: Treated) -> CohortPatient:
     visits = list(_visits(row))
     for outcome in LANDMARK_OUTCOMES:
         facts |= _landmarks(visit_counts(one, outcome, visits)[0], outcome)
-    salt = sorted((SaltAt(one.month(s.date), s.total) for s in row.salt), key=lambda at: at.month)
+    salt = sorted((SaltAt(one.month(s.date), round(s.total, 6)) for s in row.salt), key=lambda at: at.month)
     return CohortPatient(row.id, facts, tuple(salt))
 
 
