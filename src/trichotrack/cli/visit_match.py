@@ -80,7 +80,10 @@ def _rescoring(path: Path | None) -> Unsure | None:
         mine = reading.model is not None and reading.model.sha256 == counter.model_file.sha256
         if reading.author != MODEL or not mine:
             return None
-        return unsure_marks(counter, picture, found, preparation=capture.preparation)
+        try:
+            return unsure_marks(counter, picture, found, preparation=capture.preparation)
+        except InputError:
+            return None  # the kept picture is too small for the model: not looked at again, and it is said
 
     return unsure
 

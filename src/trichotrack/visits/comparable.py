@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from trichotrack.visits.readings import KEPT_PICTURE
 from trichotrack.visits.series import ReadCapture, SiteCount
 
 UNREVIEWED = "readings of a model not validated on patients have not been reviewed"
@@ -27,6 +28,8 @@ def why_not_comparable(before: SiteCount, after: SiteCount, name: str) -> str:
         ("source of the scale", _scale_sources(first), _scale_sources(second)),
         ("model", _readers(first), _readers(second)),
     ]
+    if not all(c.reviewed for c in (*first, *second)):
+        questions.append(("picture", _pictures(first), _pictures(second)))
     if name == "short_vellus_hair":
         cutoffs = [{f"{c.vellus_cutoff_um:g} µm" for c in captures} for captures in (first, second)]
         questions.append(("vellus cut-off", cutoffs[0], cutoffs[1]))
@@ -58,6 +61,11 @@ def _readers(captures: Sequence[ReadCapture]) -> set[str]:
     """Models by name and hash; "a person" where all was marked by hand. A correction keeps its model."""
     models = {f"{m.name} {m.sha256[:8]}" for c in captures if (m := c.reading.model) is not None}
     return models or {"a person"}
+
+
+def _pictures(captures: Sequence[ReadCapture]) -> set[str]:
+    """What was read: captures as taken, or the smaller pictures of the record, where a model finds less."""
+    return {"the record's smaller one" if KEPT_PICTURE in c.reading.warnings else "the original" for c in captures}
 
 
 def _listed(values: set[str]) -> str:

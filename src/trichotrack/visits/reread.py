@@ -21,15 +21,13 @@ from trichotrack.runtime.reading import Reading
 from trichotrack.signs import VELLUS_CUTOFF_UM
 from trichotrack.visits.add import Reader
 from trichotrack.visits.carry import Unmatched, carry_over
-from trichotrack.visits.readings import MODEL, current_reading
+from trichotrack.visits.readings import KEPT_PICTURE, MODEL, current_reading
 from trichotrack.visits.record import open_record
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from trichotrack.visits.schema import Capture, StoredReading
-
-KEPT_PICTURE = "read from the smaller picture that the record keeps, not from the original"
 
 
 @dataclass(frozen=True)
