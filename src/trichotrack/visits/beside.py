@@ -10,7 +10,14 @@ from typing import Literal
 import numpy as np
 
 from trichotrack.stats.multiplicity import holm_levels
-from trichotrack.stats.rates import Stratum, common_rate_ratio, null_share, overdispersed_p_value
+from trichotrack.stats.rates import (
+    Stratum,
+    common_p_value,
+    common_rate_ratio,
+    common_ratio,
+    null_share,
+    overdispersed_p_value,
+)
 from trichotrack.visits.wording import change_text, interval_text, number_text
 
 MOST_FIELDS = 20
@@ -63,7 +70,7 @@ def by_site(sites: Sequence[SiteCounts], *, cv: float, level: float, changed: bo
 
     Where all sites are stable a site is only ever told of after the verdict erred, so nothing is added to its error.
     """
-    p_values = [common_rate_ratio([site.stratum], cv=cv).p for site in sites]
+    p_values = [common_p_value([site.stratum], cv=cv) for site in sites]
     levels = holm_levels(p_values, level) if changed else (0.05,) * len(sites)
     told = []
     for site, p, at in zip(sites, p_values, levels, strict=True):
@@ -90,9 +97,9 @@ def what_it_takes(sites: Sequence[SiteCounts], *, cv: float, level: float) -> st
     strata = [site.stratum for site in sites]
     if not strata:
         return ""
-    found = common_rate_ratio(strata, cv=cv)
-    seen = not (math.isnan(found.ratio) or PLAIN_CHANGE < found.ratio < 1 / PLAIN_CHANGE)
-    ratio = found.ratio if seen else HALVING
+    ratio = common_ratio(strata)
+    seen = not (math.isnan(ratio) or PLAIN_CHANGE < ratio < 1 / PLAIN_CHANGE)
+    ratio = ratio if seen else HALVING
     if not any(s.count0 for s in strata) and not seen:
         return "With none seen at either visit no number of fields can show a fall."
     what = "the change as seen" if seen else "a halving"

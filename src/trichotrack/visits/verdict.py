@@ -24,6 +24,7 @@ from trichotrack.stats.rates import (
     RateRatio,
     Stratum,
     change_needed,
+    common_p_value,
     common_rate_ratio,
     equivalence_interval,
     null_share,
@@ -188,7 +189,7 @@ def judge_all(
     reference, visit: (id, date). Where the active load changed the others share the series' whole level; else `level`.
     """
     cv = judging.cv
-    p_values = {c.name: common_rate_ratio(c.strata, cv=cv).p for c in comparisons if not c.obstacle}
+    p_values = {c.name: common_p_value(c.strata, cv=cv) for c in comparisons if not c.obstacle}
     changed = p_values.get(ACTIVE_LOAD, 1.0) <= level
     rest = [c for c in comparisons if c.name != ACTIVE_LOAD and c.name in p_values]
     judged = holm_levels([p_values[c.name] for c in rest], max(level, judging.level) if changed else level)
