@@ -192,15 +192,16 @@ def _sentences(content: Mapping[str, Any], name: str) -> tuple[Sentence, ...]:
     entries = content.get("sentence", [])
     found = []
     for number, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
-        texts = [entry.get(key) for key in ("english", "text")] if isinstance(entry, dict) else []
-        places = re.findall(r"\{(\w+)\}", texts[0]) if texts and all(isinstance(one, str) for one in texts) else None
-        named = places is not None and len(set(places)) == len(places) and all(p.isidentifier() for p in places)
-        if places is None or not named or not _places(texts[1]) <= set(places):
+        given = entry if isinstance(entry, dict) else {}
+        english, text = given.get("english"), given.get("text")
+        places = re.findall(r"\{(\w+)\}", english) if isinstance(english, str) else []
+        once = len(set(places)) == len(places) and all(place.isidentifier() for place in places)
+        if not (isinstance(english, str) and isinstance(text, str) and once and _places(text) <= set(places)):
             raise InputError(
                 Problem(name, "is not a sentence with english and text, each {place} once in english",
                         "See the head of en.toml.", column=f"sentence {number}")
             )  # fmt: skip
-        parts = re.split(r"\{(\w+)\}", entry["english"])
+        parts = re.split(r"\{(\w+)\}", english)
         pattern = "".join(f"(?P<{part}>.+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts))
-        found.append(Sentence(re.compile(pattern, re.DOTALL), entry["text"]))
+        found.append(Sentence(re.compile(pattern, re.DOTALL), text))
     return tuple(found)
