@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from cohort_made import write_tables
 from trichotrack.cli.cohort import cohort_app
 from trichotrack.cohort.analysis import analyse
-from trichotrack.cohort.from_record import cohort_of_record
+from trichotrack.cohort.from_record import cohort_of_record, counts_of_record
 from trichotrack.cohort.sentences import sections
 from trichotrack.cohort.tables import read_cohort
 from trichotrack.problems import InputError
@@ -320,6 +320,42 @@ def test_patients_without_an_entered_event_are_told_apart_from_patients_without_
         found = cohort_of_record(session, "drug A", "clinic")
     assert found.events == ()
     assert found.event_notes == ("2 of 2 have no adverse event entered: that is not the same as none.",)
+
+
+@pytest.mark.parametrize("command", ["who", "counts", "score", "export"])
+def test_a_record_on_a_server_is_named_by_its_url_and_no_password_is_printed(command, tmp_path):
+    told = run(command, "postgresql+pg8000://clinic:geheim@localhost:1/hair", "--out", tmp_path / "out", exit_code=2)
+    assert "geheim" not in told
+    assert "***@localhost" in told
+    assert "is not a folder" not in told
+
+
+def moved(path, patient, day, **columns):
+    """The second visit's captures of a patient, changed."""
+    with open_record(path, write=True) as session:
+        visit = next(v for v in session.get(Patient, patient).visits if v.date == day)
+        for capture in visit.captures:
+            for name, value in columns.items():
+                setattr(capture, name, value)
+
+
+def test_counts_of_a_record_compare_only_sites_that_were_captured_alike(record):
+    with open_record(record) as session:
+        rows, notes = counts_of_record(session, "drug A", "black_dot")
+    assert [(row.patient, row.count, row.area_cm2) for row in rows] == [("P1", 16, 0.2), ("P1", 8, 0.2)]
+    assert any("Synthetic patients are among them" in note for note in notes)
+    moved(record, "P1", date(2026, 3, 15), device="other")
+    with open_record(record) as session:
+        rows, notes = counts_of_record(session, "drug A", "black_dot")
+        cohort = cohort_of_record(session, "drug A", "clinic")
+    assert [row.count for row in rows] == [16]
+    assert "Left out at 1 sites of visits: other device (not stated; now other)." in notes
+    assert "black_dot_m2" not in cohort.patients[0].facts
+    moved(record, "P1", date(2026, 3, 15), device="", site="occipital")
+    with open_record(record) as session:
+        rows, notes = counts_of_record(session, "drug A", "black_dot")
+    assert [row.count for row in rows] == [16]
+    assert "Left out at 1 sites of visits: the site was not counted at baseline." in notes
 
 
 def test_a_record_needs_the_treatment_named(record, tmp_path):

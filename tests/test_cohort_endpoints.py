@@ -91,7 +91,7 @@ def test_whoever_began_at_20_or_below_or_without_a_baseline_is_left_out_by_name(
 @pytest.mark.parametrize(("rule", "lost"), [("at-least", 2), ("more-than", 1)])
 def test_loss_of_benefit_counts_exactly_20_points_as_the_setting_says(rule, lost):
     people = outcomes(
-        person("a", {0: 80, 6: 10, 9: 30}),
+        person("a", {0: 80, 6: 12.3, 9: 32.3}),
         person("b", {0: 80, 6: 10, 9: 31}),
         person("c", {0: 80, 6: 10, 9: 12}),
         person("d", {0: 80, 6: 10}),

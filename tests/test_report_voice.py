@@ -118,6 +118,33 @@ def test_a_catalogue_of_one_s_own_is_taken_or_refused_with_every_fault(tmp_path)
     assert ("quality.share", "has other places") in found
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '[[sentence]]\nenglish = "{a} fell"\n',
+        '[[sentence]]\nenglish = "{a} fell, {a}"\ntext = "{a}"\n',
+        '[[sentence]]\nenglish = "{1} fell"\ntext = "x"\n',
+        '[[sentence]]\nenglish = "{a} fell"\ntext = "{b} fiel"\n',
+        '[[sentence]]\nenglish = "{a} fell"\ntext = "{a fiel"\n',
+        "sentence = 3\n",
+    ],
+)
+def test_a_broken_sentence_of_a_catalogue_is_told_and_no_stack_trace(broken, tmp_path):
+    own = tmp_path / "my.toml"
+    text = ENGLISH.read_text("utf-8")
+    own.write_text(broken + text if broken.startswith("sentence") else text + "\n" + broken, "utf-8")
+    with pytest.raises(InputError, match="is not a sentence"):
+        voice(str(own))
+    own.write_bytes(ENGLISH.read_bytes() + b"# \xff")
+    voices._content.cache_clear()
+    with pytest.raises(InputError, match="UTF-8"):
+        voice(str(own))
+    own.write_text(text.replace('subtitle = "', 'subtitle = "{'), "utf-8")
+    voices._content.cache_clear()
+    with pytest.raises(InputError, match="has other places"):
+        voice(str(own))
+
+
 def test_an_unknown_language_is_told_with_those_there_are():
     with pytest.raises(InputError, match="en"):
         voice("tlh")

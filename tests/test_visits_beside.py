@@ -52,6 +52,26 @@ def test_a_model_s_own_figures_correct_the_size_of_a_change_and_never_the_verdic
     assert (plain.outcome, plain.p, plain.sentence) == (found.outcome, found.p, found.sentence)
 
 
+@pytest.mark.parametrize("error", [ReaderError(1.0, 0.12, 2.0, 0.4), ReaderError(0.95, 0.3, 2.0, 0.4)])
+def test_a_model_that_missed_nothing_in_its_validation_corrects_too(error):
+    model = with_figures(black_dot=error)
+    found = verdict([active(1, 68, area=2, model=model), active(2, 20, area=2, model=model)], "black_dot").correction
+    assert found.done
+    for value, low, high in found.densities_per_cm2:
+        assert low < value < high
+    assert found.densities_per_cm2[0][0] == pytest.approx((34 - 2) / error.recall)
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [{"recall": "good"}, {}, {"recall": 0.0, "recall_se": 0.1}, {"unknown": 1.0}, {**asdict(GOOD), "recall": 0}],
+)
+def test_figures_that_are_none_leave_the_verdict_uncorrected(figures):
+    model = replace(VALIDATED, figures={"black_dot": figures})
+    found = verdict([active(1, 68, model=model), active(2, 20, model=model)], "black_dot")
+    assert (found.outcome, found.correction.done) == ("fell", False)
+
+
 def test_corrected_and_plain_verdicts_never_contradict_each_other():
     rng = np.random.default_rng(3)
     for first, second in rng.poisson([40, 22], (12, 2)):
@@ -76,7 +96,10 @@ def test_what_cannot_be_corrected_says_why(options, said):
 
 
 def test_readings_half_reviewed_or_a_baseline_within_the_false_marks_are_not_corrected():
-    found = verdict([active(1, 60, reviewed=True, model=FIGURES), active(2, 12, model=FIGURES)], "black_dot")
+    by_person = [active(visit, dots, reviewed=True, model=FIGURES) for visit, dots in ((1, 60), (2, 12))]
+    by_model = [active(visit, dots, model=FIGURES, site="frontal") for visit, dots in ((1, 60), (2, 12))]
+    found = verdict([*by_person, *by_model], "black_dot")
+    assert found.outcome == "fell"
     assert "some of these readings and not the others" in found.correction.sentence
     found = verdict([active(1, 18, area=10, model=FIGURES), active(2, 12, area=10, model=FIGURES)], "black_dot")
     assert "does not stand out from the model's 2 false marks per cm²" in found.correction.sentence

@@ -7,6 +7,7 @@ import typer
 
 from test_visits_cli import ADD, run, workplace  # noqa: F401 (the fixture is used by name)
 from trichotrack.cli.app import app
+from trichotrack.cli.patient import patient_app
 from trichotrack.cli.power import power_app
 from trichotrack.cli.repeatability import repeatability
 from trichotrack.cli.visit import visit_app
@@ -34,6 +35,18 @@ def test_relocated_repeats_are_those_whose_label_fits_and_of_one_field_and_visit
             repeats_in_record(session, "x*")
 
 
+def test_made_up_patients_say_nothing_of_how_real_counts_differ(workplace):  # noqa: F811
+    for number, patient in enumerate(("P001", "S001"), start=1):
+        write_visit(workplace / patient, {"vertex_1_r1": 12 * number, "vertex_1_r2": 15 * number}, mark=number)
+    run(patient_app, "add", "S001", "--synthetic")
+    run(visit_app, "add", "S001", "S001", *ADD)
+    with open_record("trichotrack.sqlite") as session:
+        assert [group.patient for group in repeats_in_record(session, "r*", "black_dot")] == ["S001"]
+    run(visit_app, "add", "P001", "P001", *ADD)
+    with open_record("trichotrack.sqlite") as session:
+        assert [group.patient for group in repeats_in_record(session, "r*", "black_dot")] == ["P001"]
+
+
 def test_a_table_of_repeats_is_grouped_by_place_and_its_faults_are_all_told(tmp_path):
     table = tmp_path / "repeats.csv"
     table.write_text(HEADER + "P1,1,vertex,1,a,12,0.3\nP1,1,vertex,1,b,15,0.3\nP1,1,vertex,2,a,9,0.3\n")
@@ -54,6 +67,9 @@ def test_repeatability_by_command_and_judged_by(workplace):  # noqa: F811
     machine = run(ALONE, "--table", "repeats.csv", "--json")
     (workplace / "measured.json").write_text(machine)
     assert measured_cv(workplace / "measured.json")[1] == 12
+    (workplace / "terminal.json").write_text(run(ALONE, "--table", "repeats.csv", "--sign", "terminal_hair", "--json"))
+    with pytest.raises(InputError, match="was measured of terminal_hair"):
+        measured_cv(workplace / "terminal.json")
     write_visit(workplace / "v1", {"vertex_1_1": 60}, mark=1)
     write_visit(workplace / "v2", {"vertex_1_1": 60}, mark=2)
     run(visit_app, "add", "P001", "v1", *ADD)

@@ -84,6 +84,13 @@ def test_beyond_the_tolerance_two_marks_are_two_structures():
     assert {mark.what for mark in told.unmatched} == {KEPT, NEW}
 
 
+def test_none_of_a_sign_that_the_person_never_judged_is_not_the_person_s_word():
+    told = carried(marks(100), base=marks(100), new=marks(100), signs=("black_dot", "broken_hair", "yellow_dot"))
+    assert told.reading.signs["yellow_dot"].count == 0
+    assert (told.unmatched, told.unjudged) == ((), ("yellow_dot",))
+    assert carried(marks(100), base=marks(100), new=marks(100)).unjudged == ()
+
+
 def test_a_sign_that_the_new_model_refuses_is_counted_where_the_person_counted_it():
     told = carried(marks(100, sign="broken_hair"), base=(), new=(), refused=("broken_hair",))
     assert (told.reading.signs["broken_hair"].status, told.reading.signs["broken_hair"].count) == ("counted", 1)

@@ -8,6 +8,7 @@ import pytest
 
 from trichotrack.geometry import Scale
 from trichotrack.runtime.reading import ModelRef
+from trichotrack.visits.readings import KEPT_PICTURE
 from trichotrack.visits.series import ACTIVE_LOAD
 from trichotrack.visits.verdict import headline, patient_verdicts
 from visits_made import MODEL, captured
@@ -118,6 +119,35 @@ def test_one_unreviewed_capture_is_enough_to_withhold_the_verdict_and_review_giv
     reviewed = [active(1, 60, model=MODEL, reviewed=True), active(2, 5, model=MODEL, reviewed=True)]
     assert verdict(reviewed).outcome == "fell"
     assert verdict([*reviewed, active(2, 1, field="2", model=MODEL)]).outcome == "cannot tell"
+
+
+def test_a_visit_reviewed_by_a_person_is_never_compared_with_one_that_only_the_model_read():
+    model, person = active(1, 60), active(2, 5, reviewed=True)
+    found = verdict([model, person])
+    assert found.outcome == "cannot tell"
+    assert found.reason == "a person reviewed some of these readings and not the others: review the others too"
+    assert found.ratio is None
+    assert verdict([model, active(2, 5)]).outcome == "fell"
+    assert verdict([active(1, 60, reviewed=True), person]).outcome == "fell"
+    assert verdict([model, active(2, 5, field="1", reviewed=True), active(2, 5, field="2")]).outcome == "cannot tell"
+
+
+def test_an_original_is_not_compared_with_the_smaller_picture_of_the_record_unless_people_reviewed_both():
+    def of_kept(capture):
+        return dataclasses.replace(capture, reading=dataclasses.replace(capture.reading, warnings=(KEPT_PICTURE,)))
+
+    found = verdict([active(1, 60), of_kept(active(2, 5))])
+    assert found.reason == "other picture (the original; now the record's smaller one)"
+    assert verdict([of_kept(active(1, 60)), of_kept(active(2, 5))]).outcome == "fell"
+    assert verdict([active(1, 60, reviewed=True), of_kept(active(2, 5, reviewed=True))]).outcome == "fell"
+
+
+def test_sites_each_read_by_one_reader_throughout_are_compared_and_a_mixed_site_is_left_out():
+    found = verdict([
+        active(1, 60), active(2, 5), active(1, 40, site="frontal"), active(2, 1, site="frontal", reviewed=True),
+    ])  # fmt: skip
+    assert (found.outcome, [site.site for site in found.sites]) == ("fell", ["vertex"])
+    assert "left out frontal: a person reviewed some" in found.reason
 
 
 def test_a_synthetic_patient_has_verdicts_that_say_they_are_synthetic():

@@ -33,7 +33,12 @@ cohort_app = typer.Typer(
 )
 
 Source = Annotated[
-    Path, typer.Argument(metavar="TABLE|RECORD", help="A folder of tables (patients.csv …), or a record (SQLite).")
+    str,
+    typer.Argument(
+        metavar="TABLE|RECORD",
+        help="A folder of tables (patients.csv …), or a record: a SQLite file, or "
+        "postgresql+pg8000://user@host/database.",
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -120,8 +125,8 @@ def counts(
 
     folder, planned = _folder(out), _months(months)
     notes: list[str] = []
-    if source.is_dir():
-        rows = read_counts(source, outcome)
+    if Path(source).is_dir():
+        rows = read_counts(Path(source), outcome)
     else:
         with open_record(source) as session:
             rows, notes = counts_of_record(session, drug, outcome)
@@ -158,8 +163,8 @@ def score(
     from trichotrack.visits.record import open_record
 
     folder = _folder(out)
-    if source.is_dir():
-        scores = scores_of_folder(source, month=month, window=window)
+    if Path(source).is_dir():
+        scores = scores_of_folder(Path(source), month=month, window=window)
     else:
         with open_record(source) as session:
             scores = tuple(
@@ -178,7 +183,10 @@ def score(
 
 @cohort_app.command("export")
 def export(
-    record: Annotated[Path, typer.Argument(metavar="RECORD", help="The record: one SQLite file.")],
+    record: Annotated[
+        str,
+        typer.Argument(metavar="RECORD", help="The record: a SQLite file, or postgresql+pg8000://user@host/database."),
+    ],
     out: Out,
     as_json: Json = False,
 ) -> None:
@@ -201,17 +209,18 @@ def export(
     typer.echo(f"{folder}: {listed}, codebook.csv. Refused signs are NA, never 0.")
 
 
-def read(source: Path, drug: str) -> Cohort:
+def read(source: str, drug: str) -> Cohort:
     """The cohort of a folder of tables, or of a record. Raises InputError with every fault."""
     from trichotrack.cohort.tables import read_cohort
 
-    if source.is_dir() or not source.exists():
-        return read_cohort(source)
+    folder, is_url = Path(source), "://" in source
+    if not is_url and (folder.is_dir() or not folder.exists()):
+        return read_cohort(folder)
     from trichotrack.cohort.from_record import cohort_of_record
     from trichotrack.visits.record import open_record
 
     with open_record(source) as session:
-        return cohort_of_record(session, drug, f"{source.stem}, {drug}")
+        return cohort_of_record(session, drug, f"{'record' if is_url else folder.stem}, {drug}")
 
 
 def _months(text: str) -> list[float]:

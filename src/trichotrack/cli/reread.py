@@ -63,7 +63,13 @@ def _report(told: Reread, patient: str, *, as_json: bool) -> None:
         values = {name: getattr(told, name) for name in ("read", "known", "kept_pictures", "carried")}
         typer.echo(
             json.dumps(
-                {"patient": patient, **values, "unmatched": unmatched, "problems": [str(p) for p in told.problems]},
+                {
+                    "patient": patient,
+                    **values,
+                    "unmatched": unmatched,
+                    "unjudged": list(told.unjudged),
+                    "problems": [str(p) for p in told.problems],
+                },
                 indent=1,
             )
         )
@@ -79,6 +85,11 @@ def _report(told: Reread, patient: str, *, as_json: bool) -> None:
         )
     if told.carried:
         typer.echo(f"Corrections carried over in {numbered(told.carried, 'capture')}.")
+    if told.unjudged:
+        typer.echo(
+            f"Signs that the person did not judge ({', '.join(told.unjudged)}) are counted by the model alone: those "
+            "readings are unreviewed."
+        )
     if told.unmatched:
         typer.echo(
             f"{numbered(len(told.unmatched), 'mark')} without a counterpart: look at them, then accept with "

@@ -182,7 +182,7 @@ def trend(
     from trichotrack.visits.trend import CAVEAT
 
     with open_record(record) as session:
-        trends = patient_trend(session, patient, judging=_judging(repeatability, None, None))
+        trends = patient_trend(session, patient, judging=_judging(repeatability))
     if as_json:
         rows = [{**asdict(one), "sentences": one.sentences} for one in trends]
         typer.echo(json.dumps({"patient": patient, "trends": rows, "caveat": CAVEAT}, indent=1))

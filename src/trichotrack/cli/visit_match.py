@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -79,7 +80,10 @@ def _rescoring(path: Path | None) -> Unsure | None:
         mine = reading.model is not None and reading.model.sha256 == counter.model_file.sha256
         if reading.author != MODEL or not mine:
             return None
-        return unsure_marks(counter, picture, found, preparation=capture.preparation)
+        try:
+            return unsure_marks(counter, picture, found, preparation=capture.preparation)
+        except InputError:
+            return None  # the kept picture is too small for the model: not looked at again, and it is said
 
     return unsure
 
@@ -90,7 +94,8 @@ def _pictures(found: VisitMatch, out: Path) -> list[Path]:
 
     paths = []
     for field in found.fields:
-        name = "_".join(part for part in (found.patient, field.site, field.field) if part)
+        parts = (re.sub(r"[^\w-]+", "-", part) for part in (found.patient, field.site, field.field) if part)
+        name = "_".join(parts)
         path = out / f"{name}_{found.before}_{found.after}.png"
         save_picture(side_by_side(field, found.before, found.after, synthetic=found.synthetic), path)
         paths.append(path)

@@ -195,7 +195,7 @@ def loss_of_benefit(people: AnalysisSet, rule: LossRule) -> LossOfBenefit:
         if first is None:
             continue
         reached += 1
-        later = [one.total - followed[first].total for one in followed[first + 1 :]]
+        later = [round(one.total - followed[first].total, 6) for one in followed[first + 1 :]]
         again += bool(later)
         lost += any(rise > LOSS_POINTS or (rule == "at-least" and rise >= LOSS_POINTS) for rise in later)
     return LossOfBenefit(share_of(lost, again), reached, rule)

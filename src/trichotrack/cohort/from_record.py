@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +13,7 @@ from trichotrack.cohort.people import DAYS_PER_MONTH, AdverseEvent, Cohort, Coho
 from trichotrack.cohort.score import POINTS, SignsFound
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.reading import Reading
-from trichotrack.visits.comparable import unreviewed
+from trichotrack.visits.comparable import unreviewed, why_not_comparable
 from trichotrack.visits.dates import first_day, last_day
 from trichotrack.visits.readings import current_reading, reviewed_by
 from trichotrack.visits.series import ACTIVE_LOAD, EARLY_REGROWTH, ReadCapture, count_in, site_visit_counts
@@ -26,6 +27,9 @@ LANDMARK_MONTHS = (0.0, 2.0)
 LANDMARK_WINDOW = 0.5
 LANDMARK_OUTCOMES = (ACTIVE_LOAD, EARLY_REGROWTH, "black_dot", "broken_hair", "tapering_hair", "short_vellus_hair")
 """Densities that become columns such as active_load_m0 (last visit on or before the start) and active_load_m2."""
+
+NOT_AT_FIRST = "the site was not counted at baseline"
+NOT_AT_ALL = "the site was not counted at all the visits compared"
 
 
 @dataclass(frozen=True)
@@ -139,14 +143,14 @@ def _patient(one: Treated) -> CohortPatient:
     if first and last:
         middle = (first.toordinal() + last.toordinal()) / 2
         facts["duration_years"] = round(max(0.0, one.start.toordinal() - middle) / 365.25, 1)
+    visits = list(_visits(row))
     for outcome in LANDMARK_OUTCOMES:
-        facts |= _landmarks(one, outcome)
-    salt = sorted((SaltAt(one.month(s.date), s.total) for s in row.salt), key=lambda at: at.month)
+        facts |= _landmarks(visit_counts(one, outcome, visits)[0], outcome)
+    salt = sorted((SaltAt(one.month(s.date), round(s.total, 6)) for s in row.salt), key=lambda at: at.month)
     return CohortPatient(row.id, facts, tuple(salt))
 
 
-def _landmarks(one: Treated, outcome: str) -> dict[str, Fact]:
-    rows = visit_counts(one, outcome)
+def _landmarks(rows: Sequence[VisitCount], outcome: str) -> dict[str, Fact]:
     facts: dict[str, Fact] = {}
     for month in LANDMARK_MONTHS:
         near = (
@@ -160,24 +164,56 @@ def _landmarks(one: Treated, outcome: str) -> dict[str, Fact]:
     return facts
 
 
-def visit_counts(one: Treated, outcome: str) -> list[VisitCount]:
-    """One outcome at each visit, over its sites; from readings that a person reviewed or a validated model made."""
-    found = []
-    for day, captures in _visits(one.row):
-        sites = site_visit_counts([c for c in captures if not unreviewed([c])], outcome).values()
-        areas = [site.exposure_cm2 for site in sites if site.exposure_cm2]
-        if areas and len(areas) == len(sites):
-            found.append(VisitCount(one.row.id, one.arm, one.month(day), sum(site.count for site in sites), sum(areas)))
-    return found
+def visit_counts(
+    one: Treated, outcome: str, visits: Sequence[tuple[date, Sequence[ReadCapture]]]
+) -> tuple[list[VisitCount], list[str]]:
+    """One outcome at each visit, over the sites that its visits share; and why a site of a visit was left out.
+
+    From readings that a person reviewed or a validated model made, and that may be compared with baseline (the last
+    visit on or before the start, else the first): another device, scale, preparation, model, reader or cut-off would
+    pass for a change.
+    """
+    counts = site_visit_counts([c for _, captures in visits for c in captures if not unreviewed([c])], outcome)
+    days = {captures[0].visit_id: day for day, captures in visits}
+    counted = sorted({visit for visit, _ in counts}, key=lambda visit: days[visit])
+    if not counted:
+        return [], []
+    first = next((visit for visit in reversed(counted) if days[visit] <= one.start), counted[0])
+    usable: dict[int, set[str]] = {}
+    left_out = []
+    for (visit, site), count in counts.items():
+        reason = why_not_comparable(counts[first, site], count, outcome) if (first, site) in counts else NOT_AT_FIRST
+        if reason:
+            left_out.append(reason)
+        else:
+            usable.setdefault(visit, set()).add(site)
+    shared = sorted(set.intersection(*usable.values())) if usable else []
+    left_out += [NOT_AT_ALL for sites in usable.values() for _ in sites - set(shared)]
+    rows = []
+    for visit in sorted(usable, key=lambda visit: days[visit]) if shared else []:
+        sites = [counts[visit, site] for site in shared]
+        area_cm2 = sum(site.exposure_cm2 or 0.0 for site in sites)
+        rows.append(
+            VisitCount(one.row.id, one.arm, one.month(days[visit]), sum(site.count for site in sites), area_cm2)
+        )
+    return rows, left_out
 
 
 def counts_of_record(session: Session, drug: str, outcome: str) -> tuple[list[VisitCount], list[str]]:
     """Rows for `counts_over_visits`, and who was left out."""
     people, notes = treated(session, drug)
-    rows = [row for one in people for row in visit_counts(one, outcome)]
-    waiting = sum(bool(unreviewed(captures)) for one in people for _, captures in _visits(one.row))
+    rows, left_out, waiting = [], Counter[str](), 0
+    for one in people:
+        visits = list(_visits(one.row))
+        found, reasons = visit_counts(one, outcome, visits)
+        rows += found
+        left_out.update(reasons)
+        waiting += sum(bool(unreviewed(captures)) for _, captures in visits)
     if waiting:
         notes.append(f"{waiting} visits have readings that nobody reviewed: those readings are left out.")
+    notes += [f"Left out at {number} sites of visits: {reason}." for reason, number in left_out.most_common()]
+    if any(one.row.synthetic for one in people):
+        notes.append("Synthetic patients are among them, made by a program: no clinical meaning.")
     return rows, notes
 
 

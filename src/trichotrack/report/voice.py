@@ -107,7 +107,7 @@ def voice(language: str = ENGLISH, *, date_format: str = ISO, decimal: Decimal =
         raise InputError(problems)
     name = Path(language).stem
     name = name if re.fullmatch("[a-z]{2,3}", name) else "und"
-    return Voice(name, texts, date_format, decimal, _sentences(_content(language)))
+    return Voice(name, texts, date_format, decimal, _sentences(_content(language), language))
 
 
 def languages() -> tuple[str, ...]:
@@ -149,7 +149,10 @@ def _without_day(parts: list[str]) -> list[str]:
 
 
 def _places(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    try:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    except ValueError:
+        return {"{"}
 
 
 @lru_cache(maxsize=8)
@@ -158,7 +161,11 @@ def _content(language: str) -> dict[str, Any]:
         source = Path(language)
         if not source.is_file():
             raise InputError(Problem("--language", "there is no such file", "Give a catalogue.", value=language))
-        text = source.read_text("utf-8")
+        try:
+            text = source.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            remedy = "Save it as UTF-8, and check its rights."
+            raise InputError(Problem("--language", "is not a text in UTF-8", remedy, value=language)) from None
     else:
         if language not in languages():
             remedy = f"There is {', '.join(languages())}; or give a catalogue of your own, a .toml file."
@@ -181,10 +188,20 @@ def _texts(content: Mapping[str, Any], name: str) -> dict[str, str]:
     return found
 
 
-def _sentences(content: Mapping[str, Any]) -> tuple[Sentence, ...]:
+def _sentences(content: Mapping[str, Any], name: str) -> tuple[Sentence, ...]:
+    entries = content.get("sentence", [])
     found = []
-    for entry in content.get("sentence", ()):
-        parts = re.split(r"\{(\w+)\}", entry["english"])
+    for number, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
+        given = entry if isinstance(entry, dict) else {}
+        english, text = given.get("english"), given.get("text")
+        places = re.findall(r"\{(\w+)\}", english) if isinstance(english, str) else []
+        once = len(set(places)) == len(places) and all(place.isidentifier() for place in places)
+        if not (isinstance(english, str) and isinstance(text, str) and once and _places(text) <= set(places)):
+            raise InputError(
+                Problem(name, "is not a sentence with english and text, each {place} once in english",
+                        "See the head of en.toml.", column=f"sentence {number}")
+            )  # fmt: skip
+        parts = re.split(r"\{(\w+)\}", english)
         pattern = "".join(f"(?P<{part}>.+?)" if i % 2 else re.escape(part) for i, part in enumerate(parts))
-        found.append(Sentence(re.compile(pattern, re.DOTALL), entry["text"]))
+        found.append(Sentence(re.compile(pattern, re.DOTALL), text))
     return tuple(found)

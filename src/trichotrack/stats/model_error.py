@@ -213,16 +213,18 @@ def _false_marks(error: ReaderError) -> Array:
 
 
 def _recalls(error: ReaderError) -> Array:
-    """Equally likely recalls: beta."""
-    from scipy.special import betaincinv
+    """Equally likely recalls: beta; a normal cut at 1 where no beta of one hump has them, as where none was missed."""
+    from scipy.special import betaincinv, ndtri
 
-    mean = min(error.recall, 1 - 1e-6)
-    size = mean * (1 - mean) / error.recall_se**2 - 1 if error.recall_se else 0.0
-    if size <= 0:
-        if error.recall_se:
-            raise InputError(f"a recall of {error.recall} cannot have a standard error of {error.recall_se}.")
-        return np.array([error.recall])
-    drawn = betaincinv(mean * size, (1 - mean) * size, _midpoints())
+    mean, spread = error.recall, error.recall_se
+    if not spread:
+        return np.array([mean])
+    size = mean * (1 - mean) / spread**2 - 1
+    drawn = (
+        betaincinv(mean * size, (1 - mean) * size, _midpoints())
+        if size >= 1
+        else np.minimum(1.0, mean + spread * ndtri(_midpoints()))
+    )
     return np.maximum(np.asarray(drawn, dtype=np.float64), 1e-3)
 
 

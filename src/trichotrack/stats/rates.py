@@ -179,6 +179,17 @@ def common_rate_ratio(strata: Sequence[Stratum], *, cv: float, confidence: float
     )
 
 
+def common_p_value(strata: Sequence[Stratum], *, cv: float) -> float:
+    """The p of `common_rate_ratio` alone: quicker."""
+    count0, count1 = sum(s.count0 for s in strata), sum(s.count1 for s in strata)
+    return float(overdispersed_p_value(count0, count1, null_share(strata), cv)) if count0 + count1 else 1.0
+
+
+def common_ratio(strata: Sequence[Stratum]) -> float:
+    """The ratio of `common_rate_ratio` alone; NaN where nothing was counted."""
+    return _ratio(strata) if any(s.count0 + s.count1 for s in strata) else math.nan
+
+
 def equivalence_interval(strata: Sequence[Stratum], *, cv: float, level: float) -> RateRatio:
     """`common_rate_ratio` with the interval of two one-sided tests, each at `level`: its confidence is 1 - 2·level.
 
@@ -220,9 +231,11 @@ def change_needed(count0: float, share: float, *, cv: float, level: float) -> tu
         if high > 10**9:  # a large CV puts any rise within the noise
             return fall, None
     while high - low > 1:
-        middle = (low + high) // 2
-        significant = middle > expected and overdispersed_p_value(count0, middle, share, cv) <= level
-        low, high = (low, middle) if significant else (middle, high)
+        # All in between at once, or where these are many, every so-manieth.
+        asked = np.unique(np.linspace(low + 1, high, min(high - low, 512)).astype(np.int64))
+        significant = (overdispersed_p_value(count0, asked, share, cv) <= level) & (asked > expected)
+        first = int(np.argmax(significant))
+        low, high = (int(asked[first - 1]) if first else low), int(asked[first])
     return fall, high
 
 
@@ -262,6 +275,8 @@ def _ratio(strata: Sequence[Stratum]) -> float:
 
 def _ratio_at(strata: Sequence[Stratum], log_odds: float) -> float:
     """The rate ratio at which the expected share of follow-up events has these log odds."""
+    if len(strata) == 1:
+        return math.exp(min(log_odds - math.log(strata[0].exposure1 / strata[0].exposure0), 700.0))
     totals = np.array([s.count0 + s.count1 for s in strata])
     log_area = np.log([s.exposure1 / s.exposure0 for s in strata])
     log_area, totals = log_area[totals > 0], totals[totals > 0]

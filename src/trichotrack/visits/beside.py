@@ -7,8 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from trichotrack.stats.multiplicity import holm_levels
-from trichotrack.stats.rates import Stratum, common_rate_ratio, null_share, overdispersed_p_value
+from trichotrack.stats.rates import (
+    Stratum,
+    common_p_value,
+    common_rate_ratio,
+    common_ratio,
+    null_share,
+    overdispersed_p_value,
+)
 from trichotrack.visits.wording import change_text, interval_text, number_text
 
 MOST_FIELDS = 20
@@ -61,7 +70,7 @@ def by_site(sites: Sequence[SiteCounts], *, cv: float, level: float, changed: bo
 
     Where all sites are stable a site is only ever told of after the verdict erred, so nothing is added to its error.
     """
-    p_values = [common_rate_ratio([site.stratum], cv=cv).p for site in sites]
+    p_values = [common_p_value([site.stratum], cv=cv) for site in sites]
     levels = holm_levels(p_values, level) if changed else (0.05,) * len(sites)
     told = []
     for site, p, at in zip(sites, p_values, levels, strict=True):
@@ -88,17 +97,17 @@ def what_it_takes(sites: Sequence[SiteCounts], *, cv: float, level: float) -> st
     strata = [site.stratum for site in sites]
     if not strata:
         return ""
-    found = common_rate_ratio(strata, cv=cv)
-    seen = not (math.isnan(found.ratio) or PLAIN_CHANGE < found.ratio < 1 / PLAIN_CHANGE)
-    ratio = found.ratio if seen else HALVING
+    ratio = common_ratio(strata)
+    seen = not (math.isnan(ratio) or PLAIN_CHANGE < ratio < 1 / PLAIN_CHANGE)
+    ratio = ratio if seen else HALVING
     if not any(s.count0 for s in strata) and not seen:
         return "With none seen at either visit no number of fields can show a fall."
     what = "the change as seen" if seen else "a halving"
     now = sites if seen else [_as_if(site, ratio) for site in sites]
     for most, before, when in ((EASY_FIELDS, 0, "this visit"), (MOST_FIELDS, 1, "both visits")):
-        for more in range(1, most + 1):
-            if _tells([_more(site, before * more, more) for site in now], cv, level):
-                return f"With {_fields(more)} a site at {when}, {what} would show."
+        enough = _enough_fields(now, most, before, cv, level)
+        if enough:
+            return f"With {_fields(enough)} a site at {when}, {what} would show."
     endless = [replace(s, count0=1e7 * s.count0, count1=1e7 * s.count1) for s in strata]
     if cv and overdispersed_p_value(*_sums(endless), null_share(strata), cv) > level:
         return f"A between-capture variation of {100 * cv:.2g} % hides {what}, however many fields are taken."
@@ -109,19 +118,19 @@ def _as_if(site: SiteCounts, ratio: float) -> SiteCounts:
     return replace(site, count1=ratio * site.count0 * site.exposure1_cm2 / site.exposure0_cm2)
 
 
-def _more(site: SiteCounts, before: int, now: int) -> SiteCounts:
-    scale0, scale1 = 1 + before / site.fields0, 1 + now / site.fields1
-    return replace(
-        site,
-        count0=site.count0 * scale0, exposure0_cm2=site.exposure0_cm2 * scale0,
-        count1=site.count1 * scale1, exposure1_cm2=site.exposure1_cm2 * scale1,
-    )  # fmt: skip
-
-
-def _tells(sites: Sequence[SiteCounts], cv: float, level: float) -> bool:
-    strata = [site.stratum for site in sites]
-    count0, count1 = _sums(strata)
-    return float(overdispersed_p_value(count0, count1, null_share(strata), cv)) <= level
+def _enough_fields(sites: Sequence[SiteCounts], most: int, before: int, cv: float, level: float) -> int:
+    """Fewest fields more a site at this visit (before = 1: at both) that would tell; 0 where not even most would."""
+    more = np.arange(1, most + 1)
+    count0, count1, expected = np.zeros(most), np.zeros(most), np.zeros(most)
+    for site in sites:
+        scale0, scale1 = 1 + before * more / site.fields0, 1 + more / site.fields1
+        area0, area1 = site.exposure0_cm2 * scale0, site.exposure1_cm2 * scale1
+        count0 += site.count0 * scale0
+        count1 += site.count1 * scale1
+        expected += (site.count0 * scale0 + site.count1 * scale1) * area1 / (area0 + area1)
+    p = overdispersed_p_value(count0, count1, expected / (count0 + count1), cv)
+    telling = more[p <= level]
+    return int(telling[0]) if len(telling) else 0
 
 
 def _sums(strata: Sequence[Stratum]) -> tuple[float, float]:

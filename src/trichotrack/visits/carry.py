@@ -36,11 +36,13 @@ class Unmatched:
 class Carried:
     """reading: the person's corrections on the new model's marks. unmatched: what the person should look at.
 
-    Without unmatched marks it says what the person said, and needs no second review.
+    unjudged: signs that the new model counts and the person did not, so that even none of them is the model's word.
+    Without either it says what the person said, and needs no second review.
     """
 
     reading: Reading
     unmatched: tuple[Unmatched, ...]
+    unjudged: tuple[str, ...] = ()
 
 
 def carry_over(person: Reading, base: Reading | None, new: Reading, *, corrects: str) -> Carried:
@@ -64,7 +66,9 @@ def carry_over(person: Reading, base: Reading | None, new: Reading, *, corrects:
     signs = _signs(person.signs, new, marks)
     marks = tuple(mark for mark in marks if mark.sign in signs and signs[mark.sign].status == "counted")
     reading = dataclasses.replace(new, author=person.author, corrects=corrects, signs=signs, objects=marks)
-    return Carried(reading, tuple(unmatched))
+    judged = {name for name, sign in person.signs.items() if sign.status == "counted"}
+    unjudged = tuple(name for name, sign in new.signs.items() if sign.status == "counted" and name not in judged)
+    return Carried(reading, tuple(unmatched), unjudged)
 
 
 def _signs(by_person: Mapping[str, SignReading], new: Reading, marks: Sequence[MarkedObject]) -> dict[str, SignReading]:

@@ -20,7 +20,7 @@ from trichotrack.runtime.reading import MarkedObject
 from trichotrack.signs import SIGN
 from trichotrack.stats.paired import Followed, paired_ratio
 from trichotrack.stats.rates import RateRatio
-from trichotrack.visits.comparable import UNREVIEWED
+from trichotrack.visits.comparable import TWO_READERS, UNREVIEWED
 from trichotrack.visits.hairs_matched import FieldMatch, Hair, match_captures, shown_by_both
 from trichotrack.visits.registration import Picture, Registration, register
 from trichotrack.visits.series import ACTIVE_LOAD, PARTS, label_of
@@ -309,7 +309,9 @@ def judged(
 
 def _unreviewed(captures: Sequence[CaptureStory]) -> str:
     unsure = [c for c in captures if not c.reviewed and not (c.reading.model and c.reading.model.validated)]
-    return UNREVIEWED if unsure else ""
+    if unsure:
+        return UNREVIEWED
+    return TWO_READERS if len({c.reviewed for c in captures}) > 1 else ""
 
 
 def _notices(story: PatientStory, fields: Sequence[MatchedField]) -> list[str]:

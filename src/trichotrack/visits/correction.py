@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from trichotrack.problems import InputError
 from trichotrack.stats.model_error import ReaderError, corrected_density, corrected_rate_ratio
 from trichotrack.stats.rates import Stratum
 from trichotrack.visits.series import PARTS, ReadCapture, label_of
@@ -78,7 +79,7 @@ def _error_of(used: Sequence[ReadCapture], name: str) -> ReaderError | str:
     (model,) = models.values()
     if not model.validated:
         return "the model has no figures on patients"
-    known = {sign: ReaderError(**measured) for sign, measured in model.figures.items() if measured["recall"]}
+    known = {sign: found for sign, measured in model.figures.items() if (found := _measured(measured)) is not None}
     if name in known:
         return known[name]
     parts = PARTS.get(name, (name,))
@@ -86,6 +87,14 @@ def _error_of(used: Sequence[ReadCapture], name: str) -> ReaderError | str:
     if missing:
         return f"the model has no figures for {', '.join(missing)}"
     return _of_sum([known[part] for part in parts])
+
+
+def _measured(figures: Mapping[str, float]) -> ReaderError | None:
+    """Figures as a reading carries them; None where they are none: a recall of 0, or a reading from elsewhere."""
+    try:
+        return ReaderError(**figures)
+    except (InputError, TypeError):
+        return None
 
 
 def _of_sum(parts: Sequence[ReaderError]) -> ReaderError | str:

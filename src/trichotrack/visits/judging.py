@@ -67,13 +67,17 @@ USUAL = Judging()
 def measured_cv(path: Path) -> tuple[float, int]:
     """(CV to judge by, degrees of freedom) of a file that `trichotrack record repeatability --json` wrote.
 
-    Raises InputError where it is something else.
+    Raises InputError where it is something else, or of another outcome than the active load.
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        return float(raw["cv_to_judge_by"]), int(raw["df"])
+        found, outcome = (float(raw["cv_to_judge_by"]), int(raw["df"])), str(raw["outcome"])
     except OSError as error:
         raise InputError(Problem(str(path), f"cannot be read ({error.strerror})", "Check its name.")) from None
     except (ValueError, KeyError, TypeError):
         remedy = "Write it with `trichotrack record repeatability --json`."
         raise InputError(Problem(str(path), "holds no measured repeatability", remedy)) from None
+    if outcome != "active_load":
+        message = f"was measured of {outcome}, and verdicts rest on the active load, which may vary more"
+        raise InputError(Problem(str(path), message, "Measure it without --sign."))
+    return found

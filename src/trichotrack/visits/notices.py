@@ -62,7 +62,7 @@ reader's error.
 {noise}
 
 Visits are compared over the sites they share, stratified, by a conditional rate ratio; never across another device,
-scale, preparation, model or vellus cut-off.
+scale, preparation, model, reader (a person or the model alone) or vellus cut-off.
 
 The active load (black dots, broken and tapering hairs) is the primary outcome: at most {level} of stable patients are
 ever told of a change in it, over all visits. Half of that is spent at the first follow-up, a sixth at the second, a

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MODEL = "model"
 """Author of readings that no person made."""
 
+KEPT_PICTURE = "read from the smaller picture that the record keeps, not from the original"
+"""Warning of a reading: such a one is not compared with one of an original, unless people reviewed both."""
+
 
 def current_reading(capture: Capture) -> StoredReading:
     """The reading that counts: the newest by a person, else the newest by a model. Every capture has one."""

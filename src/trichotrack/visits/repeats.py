@@ -25,7 +25,7 @@ COLUMNS = ("patient", "visit", "site", "field", "repeat", "count", "area_cm2")
 
 
 def repeats_in_record(session: Session, relocated: str, name: str = ACTIVE_LOAD) -> tuple[Repeats, ...]:
-    """Groups of relocated repeats of one outcome, over all patients.
+    """Groups of relocated repeats of one outcome, over all patients; made-up ones only where there are no others.
 
     relocated: which captures are: a pattern on the label of the repeat ({n} of the file name), such as "r*" or "*"
     where every repeat was. Captures without scale, or where the outcome was refused, are passed over.
@@ -38,16 +38,22 @@ def repeats_in_record(session: Session, relocated: str, name: str = ACTIVE_LOAD)
 
     rows = session.scalars(
         select(schema.Capture).options(
-            joinedload(schema.Capture.visit),
+            joinedload(schema.Capture.visit).joinedload(schema.Visit.patient),
             selectinload(schema.Capture.readings).selectinload(schema.StoredReading.reviews),
         )
     )
     groups: dict[tuple[str, int, str, str], list[tuple[float, float]]] = {}
+    synthetic = set()
     for capture in rows:
         if fnmatch.fnmatchcase(capture.n, relocated) and (found := _counted(capture, name)):
             key = (capture.visit.patient_id, capture.visit_id, capture.site, capture.field)
             groups.setdefault(key, []).append(found)
+            if capture.visit.patient.synthetic:
+                synthetic.add(key)
     kept = {key: values for key, values in groups.items() if len(values) > 1}
+    made_up = {key for key in kept if key in synthetic}
+    if len(made_up) < len(kept):
+        kept = {key: values for key, values in kept.items() if key not in made_up}
     if not kept:
         message = f"no field has two captures on one visit whose repeat fits {relocated!r}, with scale and this outcome"
         remedy = "Name relocated repeats so ('vertex_1_r1' with '{site}_{field}_{n}'), or give a table with --table."

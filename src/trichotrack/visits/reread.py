@@ -21,7 +21,7 @@ from trichotrack.runtime.reading import Reading
 from trichotrack.signs import VELLUS_CUTOFF_UM
 from trichotrack.visits.add import Reader
 from trichotrack.visits.carry import Unmatched, carry_over
-from trichotrack.visits.readings import MODEL, current_reading
+from trichotrack.visits.readings import KEPT_PICTURE, MODEL, current_reading
 from trichotrack.visits.record import open_record
 
 if TYPE_CHECKING:
@@ -29,13 +29,12 @@ if TYPE_CHECKING:
 
     from trichotrack.visits.schema import Capture, StoredReading
 
-KEPT_PICTURE = "read from the smaller picture that the record keeps, not from the original"
-
 
 @dataclass(frozen=True)
 class Reread:
     """read: captures with a new reading. known: those that this model had read just so. kept_pictures: of read, how
     many without the original. carried: human readings carried over. unmatched: (date, file, mark) for a person to see.
+    unjudged: signs counted in carried readings that the person did not judge.
     """
 
     read: int
@@ -44,6 +43,7 @@ class Reread:
     carried: int
     unmatched: tuple[tuple[date, str, Unmatched], ...]
     problems: tuple[Problem, ...]
+    unjudged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,12 +168,13 @@ def _store(session: Session, told: Reread, old: _Old, reading: Reading, cutoff_u
     session.add(
         StoredReading(
             author=current.author, reading=carried.reading.to_json(),
-            awaits_review=current.awaits_review or bool(carried.unmatched), **facts,
+            awaits_review=current.awaits_review or bool(carried.unmatched or carried.unjudged), **facts,
         )
     )  # fmt: skip
     session.flush()
     unmatched = tuple((old.day, old.file, mark) for mark in carried.unmatched)
-    return dataclasses.replace(told, carried=told.carried + 1, unmatched=told.unmatched + unmatched)
+    unjudged = tuple(dict.fromkeys((*told.unjudged, *carried.unjudged)))
+    return dataclasses.replace(told, carried=told.carried + 1, unmatched=told.unmatched + unmatched, unjudged=unjudged)
 
 
 def _base(by_model: list[StoredReading], before: int, corrects: str | None) -> StoredReading | None:

@@ -24,6 +24,7 @@ from trichotrack.stats.rates import (
     RateRatio,
     Stratum,
     change_needed,
+    common_p_value,
     common_rate_ratio,
     equivalence_interval,
     null_share,
@@ -110,6 +111,7 @@ def patient_verdicts(
     dates = {capture.visit_id: capture.date for capture in captures}
     visits = sorted(dates, key=lambda visit: (dates[visit], visit))
     levels = SeriesLevels(judging.level)
+    counts = {name: site_visit_counts(captures, name) for name in outcomes_of(captures)}
     verdicts: list[Verdict] = []
     changed = False
     for place, visit in enumerate(visits[1:], start=1):
@@ -118,10 +120,10 @@ def patient_verdicts(
         if place > 1:
             questions.append(("previous", visits[place - 1], against_previous))
         here: list[Verdict] = []
+        names = outcomes_of([c for c in captures if dates[c.visit_id] <= dates[visit]])
         for against, reference, at_level in questions:
-            upto = tuple(c for c in captures if dates[c.visit_id] <= dates[visit])
             asked = [
-                compare_visits(captures, name, reference, visit, synthetic=synthetic) for name in outcomes_of(upto)
+                compare_visits(captures, name, counts[name], reference, visit, synthetic=synthetic) for name in names
             ]
             here += judge_all(
                 asked, (reference, dates[reference]), (visit, dates[visit]), against, level=at_level,
@@ -134,10 +136,18 @@ def patient_verdicts(
 
 
 def compare_visits(
-    captures: Sequence[ReadCapture], name: str, reference: int, visit: int, *, synthetic: bool = False
+    captures: Sequence[ReadCapture],
+    name: str,
+    counts: Mapping[tuple[int, str], SiteCount],
+    reference: int,
+    visit: int,
+    *,
+    synthetic: bool = False,
 ) -> Comparison:
-    """One outcome at two visits over the sites they share; a site read otherwise at one of them is left out."""
-    counts = site_visit_counts(captures, name)
+    """One outcome at two visits over the sites they share; a site read otherwise at one of them is left out.
+
+    counts: `series.site_visit_counts` of the captures and the outcome.
+    """
     before = {site: count for (at, site), count in counts.items() if at == reference}
     after = {site: count for (at, site), count in counts.items() if at == visit}
     common = sorted(before.keys() & after.keys())
@@ -179,7 +189,7 @@ def judge_all(
     reference, visit: (id, date). Where the active load changed the others share the series' whole level; else `level`.
     """
     cv = judging.cv
-    p_values = {c.name: common_rate_ratio(c.strata, cv=cv).p for c in comparisons if not c.obstacle}
+    p_values = {c.name: common_p_value(c.strata, cv=cv) for c in comparisons if not c.obstacle}
     changed = p_values.get(ACTIVE_LOAD, 1.0) <= level
     rest = [c for c in comparisons if c.name != ACTIVE_LOAD and c.name in p_values]
     judged = holm_levels([p_values[c.name] for c in rest], max(level, judging.level) if changed else level)
