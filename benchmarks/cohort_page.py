@@ -49,9 +49,10 @@ are the difference between the two columns below.
 
 From a record: `trichotrack cohort trichotrack.sqlite --drug "drug A" --out cohort-report`. Month 0 is the first
 start of that treatment, which must be known to the day. Densities of reviewed readings become columns:
-`active_load_m0` (last visit on or before the start), `active_load_m2` (two months in). Adverse events count from that start on; those whose date leaves
-it open whether they began before it are counted, and how many they are is said. A record into which nobody entered an adverse event says
-that they were not recorded, not that there were none.
+`active_load_m0` (last visit on or before the start),
+`active_load_m2` (two months in). Adverse events count from that start on; those whose date leaves it
+open whether they began before it are counted, and how many they are is said. A record into which
+nobody entered an adverse event says that they were not recorded, not that there were none.
 
 ## Who responded
 
