@@ -272,7 +272,13 @@ def test_without_a_common_site_each_site_stands_alone(story):
     page = Page(render_html(replace(story, series=series)))
     assert "Pooled over vertex" not in page.text
     assert "Site: vertex" in page.text
-    assert "No site was captured at every visit" in page.text
+    assert "No site was counted at every visit" in page.text
+
+
+def test_a_sign_refused_everywhere_is_not_said_to_lack_a_common_site(story):
+    series = tuple(replace(one, pooled_sites=(), pooled=(), sites={}) for one in story.series)
+    page = Page(render_html(replace(story, series=series)))
+    assert "No site was counted at every visit" not in page.text
 
 
 def test_a_picture_that_cannot_be_read_is_told(story):

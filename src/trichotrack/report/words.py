@@ -144,7 +144,9 @@ def summary(story: PatientStory, say: Voice) -> tuple[SummaryLine, ...]:
             outcome, sentence, reason = str(main.outcome), say.said(main.sentence), _reason(main, say)
         else:
             outcome, sentence, reason = "", *_without_verdict(series, now, (first, last), say)
-        missing = [at for at, point in ((first, start), (last, now)) if not point]
+        # Counted nowhere: the verdict has said why already.
+        told = main is not None and not any(series.sites.values())
+        missing = [at for at, point in ((first, start), (last, now)) if not point and not told]
         lines.append(
             SummaryLine(
                 series.name,
