@@ -132,6 +132,26 @@ def _install(record: dict[str, Any]) -> str:
     return paragraph([f"### {record['name']}\n", described])
 
 
+def _record_speed(record: dict[str, Any]) -> str:
+    rows = [
+        [question, f"{times['median_ms']:.0f}", f"{times['worst_ms']:.0f}", f"{times['median_cpu_ms']:.0f}"]
+        for question, times in record["questions"].items()
+    ]
+    described = (
+        f"{record['patients']} patients of {record['visits']} visits with {record['captures']} captures each, "
+        f"{record['record_mb']} MB: each question from opening the record to its answer, in turn, {record['rounds']} "
+        f"rounds; {record['limit_ms']} ms are asked. Beside the clock stands the processor's time, which other work on "
+        "the machine does not lengthen."
+    )
+    header = ["question", "median ms", "worst ms", "processor ms"]
+    return paragraph([f"### {record['name']}\n", described]) + figure_table(header, rows)
+
+
+def _matching(record: dict[str, Any]) -> str:
+    told = f"{record['pairs']} pairs of synthetic captures; the figures are in [matching](matching.md#figures)."
+    return paragraph([f"### {record['name']}\n", told])
+
+
 SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "quality": ("Agreement with labels", _quality),
     "synthetic-exam": ("Drawn captures, other seeds", render_exams.synthetic_exam),
@@ -142,6 +162,8 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "fine-tuning": ("Fine-tuning on few people", render_exams.fine_tuning),
     "speed": ("Speed", _speed),
     "synth-speed": ("Speed of drawing", _synth_speed),
+    "record-speed": ("Speed of the record", _record_speed),
+    "matching": ("The same hairs found again", _matching),
     "install": ("Size of an installation", _install),
 }
 

@@ -46,6 +46,8 @@ def resolve(words: list[str]):
     """(command, its name, the words after it) of `trichotrack …`. Raises KeyError for a command that there is not."""
     node, name, rest = get_command(app), "trichotrack", words[1:]
     while hasattr(node, "commands") and rest and not rest[0].startswith("-"):
+        if name == "cohort" and rest[0] not in node.commands:
+            rest = ["who", *rest]  # what `cohort TABLE` stands for
         name, rest = rest[0], rest[1:]
         node = node.commands[name]
         node = node.load() if hasattr(node, "load") else node

@@ -237,7 +237,7 @@ def test_the_catalogue_lists_a_pattern_for_every_sentence_of_a_verdict():
         {"english": one, "text": " ".join(f"{{{name}}}" for name in PLACE.findall(one)) or "·"} for one in listed
     ]
     content = {"sentence": entries}
-    say = replace(voice(), sentences=voices._sentences(content))
+    say = replace(voice(), sentences=voices._sentences(content, "listed"))
     kept = "active load black dots broken tapering hairs short vellus vertex occipital cm B"  # labels, names, units
     kept += " two three four five six seven eight nine ten eleven twelve"
     kept += " of captures px per µm hair needed"  # why a reading refused a sign, in its own words
