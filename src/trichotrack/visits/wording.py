@@ -14,8 +14,14 @@ Against = Literal["baseline", "previous"]
 _SINGULAR = ("active_load", "early_regrowth")
 
 
+MANY_TIMES = 11.0
+"""A rise above +1000 % is told as a multiple, of two digits: it is known no better."""
+
+
 def change_text(ratio: float) -> str:
-    """A rate ratio as a signed change: 0.55 is "−45 %", 1.8 is "+80 %", 1.00001 is "0 %"."""
+    """A rate ratio as a signed change: 0.55 is "−45 %", 1.8 is "+80 %", 1.00001 is "0 %", and 96.4 is "×96"."""
+    if ratio >= MANY_TIMES:
+        return f"×{float(f'{ratio:.2g}'):.0f}"
     percent = 100 * (ratio - 1)
     number = f"{abs(percent):.0f}" if abs(percent) >= 1 else f"{round(abs(percent), 2):g}"
     sign = "" if number == "0" else "−" if percent < 0 else "+"
