@@ -102,8 +102,17 @@ def test_without_several_sites_nothing_is_said_of_sites(story):
 
 @pytest.mark.parametrize(
     ("ratio", "said"),
-    [(0.55, "−45 %"), (1.8, "+80 %"), (1.004, "+0.4 %"), (1 + 2e-15, "0 %"), (1, "0 %"), (0, "−100 %"), (10.9, "+990 %"), (96.4, "×96"),
-     (15668, "×16000")],
-)  # fmt: skip
+    [
+        (0.55, "−45 %"),
+        (1.8, "+80 %"),
+        (1.004, "+0.4 %"),
+        (1 + 2e-15, "0 %"),
+        (1, "0 %"),
+        (0, "−100 %"),
+        (10.9, "+990 %"),
+        (96.4, "×96"),
+        (15668, "×16000"),
+    ],
+)
 def test_a_ratio_is_told_no_finer_than_it_is_known(ratio, said):
     assert change_text(ratio) == said
