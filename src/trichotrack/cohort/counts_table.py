@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from trichotrack.cohort.counts import VisitCount
-from trichotrack.cohort.tables import find_table, full_start, month_of
+from trichotrack.cohort.tables import full_start, month_of
 from trichotrack.labels.cells import rows_of
 from trichotrack.labels.read import condensed
-from trichotrack.labels.spreadsheet import read_table
+from trichotrack.labels.spreadsheet import find_table, read_table
 from trichotrack.problems import InputError, Problem
 
 COLUMNS = ("patient", "month", "date", "outcome", "count", "area_cm2")

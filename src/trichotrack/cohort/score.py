@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trichotrack.cohort.tables import find_table, full_start, month_of, read_cohort
+from trichotrack.cohort.tables import full_start, month_of, read_cohort
 from trichotrack.labels.cells import rows_of
 from trichotrack.labels.read import condensed
-from trichotrack.labels.spreadsheet import read_table
+from trichotrack.labels.spreadsheet import find_table, read_table
 from trichotrack.problems import InputError, Problem
 
 POINTS: Mapping[str, int] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from trichotrack.cohort.people import DAYS_PER_MONTH, AdverseEvent, Cohort, CohortPatient, Fact, Kind, SaltAt
 from trichotrack.labels.cells import Row, parse_number, rows_of
 from trichotrack.labels.read import condensed
-from trichotrack.labels.spreadsheet import Table, read_table
+from trichotrack.labels.spreadsheet import Table, find_table, read_table
 from trichotrack.problems import InputError, Problem
 from trichotrack.visits.history import AA_TYPES, SEXES
 
@@ -41,21 +41,6 @@ _FIXED: Mapping[str, Kind] = {
     "atopic": "yes/no", "pulse": "yes/no", "salt0": "number", "eyebrow": "number", "eyelash": "number",
 }  # fmt: skip
 _NOT_FACTS = ("patient", "start", "synthetic")
-
-
-def find_table(folder: Path, stem: str, problems: list[Problem], *, required: bool) -> Path | None:
-    """The path of stem.csv or stem.xlsx in folder; None (noted where required) without one, or with both."""
-    wanted = (f"{stem}.csv", f"{stem}.xlsx")
-    found = sorted(path for path in folder.iterdir() if path.name.lower() in wanted)
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
-        problems.append(Problem(names, "are two versions of one table", "Remove or rename the one that is not meant."))
-        return None
-    if not found:
-        if required:
-            problems.append(Problem(f"{stem}.csv", f"is not in {folder}", f"Put {' or '.join(wanted)} there."))
-        return None
-    return found[0]
 
 
 def read_cohort(folder: Path) -> Cohort:

@@ -10,7 +10,7 @@ from pathlib import Path
 from trichotrack.labels import rows
 from trichotrack.labels.rows import Numbered
 from trichotrack.labels.signs_file import read_signs
-from trichotrack.labels.spreadsheet import Table, read_table
+from trichotrack.labels.spreadsheet import Table, find_table, read_table
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.problems import InputError, Problem
 from trichotrack.signs import SIGN, Sign
@@ -99,14 +99,5 @@ def _with_rows(group: list[Problem]) -> Problem:
 
 
 def _table(folder: Path, stem: str, problems: list[Problem], *, required: bool) -> Table | None:
-    wanted = (f"{stem}.csv", f"{stem}.xlsx")
-    found = sorted(path for path in folder.iterdir() if path.name.lower() in wanted)
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
-        problems.append(Problem(names, "are two versions of one table", "Remove or rename the one that is not meant."))
-        return None
-    if not found:
-        if required:
-            problems.append(Problem(f"{stem}.csv", f"is not in {folder}", f"Put {' or '.join(wanted)} there."))
-        return None
-    return read_table(found[0], rows.COLUMNS[stem], rows.REQUIRED[stem], problems)
+    path = find_table(folder, stem, problems, required=required)
+    return read_table(path, rows.COLUMNS[stem], rows.REQUIRED[stem], problems) if path else None

@@ -56,6 +56,21 @@ def _quoted(cell: str) -> str:
     return cell
 
 
+def find_table(folder: Path, stem: str, problems: list[Problem], *, required: bool) -> Path | None:
+    """The path of stem.csv or stem.xlsx in folder; None (noted where required) without one, or with both."""
+    wanted = (f"{stem}.csv", f"{stem}.xlsx")
+    found = sorted(path for path in folder.iterdir() if path.name.lower() in wanted)
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        problems.append(Problem(names, "are two versions of one table", "Remove or rename the one that is not meant."))
+        return None
+    if not found:
+        if required:
+            problems.append(Problem(f"{stem}.csv", f"is not in {folder}", f"Put {' or '.join(wanted)} there."))
+        return None
+    return found[0]
+
+
 def read_table(path: Path, known: Sequence[str], required: Sequence[str], problems: list[Problem]) -> Table | None:
     """The table at path (.csv or .xlsx), its faults of form appended to problems; None where it cannot be read.
 
