@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trichotrack.problems import InputError, Problem
+from trichotrack.cli.labels_check import check
+from trichotrack.problems import InputError
 
 if TYPE_CHECKING:
     from trichotrack.labels.importers.common import ImportSummary
@@ -20,6 +21,8 @@ labels_app = typer.Typer(
     help="Labelled data: import, check, describe, split. See `trichotrack labels COMMAND --help`.",
     no_args_is_help=True,
 )
+
+labels_app.command("check")(check)
 
 Folder = Annotated[Path, typer.Argument(help="Folder that holds captures, labels and objects (.csv or .xlsx).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -113,47 +116,6 @@ def import_labels(
         _show_import(summary)
 
 
-@labels_app.command("check")
-def check(
-    folder: Folder,
-    tables_only: Annotated[bool, typer.Option("--tables-only", help="Do not open the images.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Find every problem of a labelled folder at once: tables, images, masks. Exit status 2 where there are any.
-
-    Example: trichotrack labels check my-set
-    """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from trichotrack.labels.check import image_problems
-    from trichotrack.labels.read import parse_folder
-
-    parsed = parse_folder(folder)
-    problems = list(parsed.problems)
-    console = Console(stderr=True)
-    if not tables_only:
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("opening images", total=len(parsed.captures))
-            problems += image_problems(parsed, lambda: progress.advance(task))
-    if as_json:
-        _print_json(
-            {
-                "folder": str(folder),
-                "captures": len(parsed.captures),
-                "problems": [_problem_dict(problem) for problem in problems],
-            }
-        )
-    elif problems:
-        _show_problems(problems)
-    else:
-        typer.echo(
-            f"No problems: {len(parsed.captures)} captures, {len(parsed.labels)} labels, {len(parsed.objects)} objects."
-        )
-    if problems:
-        raise typer.Exit(2)
-
-
 @labels_app.command("split")
 def split(
     folder: Folder,
@@ -200,33 +162,6 @@ def describe(folder: Folder, as_json: Json = False) -> None:
 
 def _print_json(content: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(content, ensure_ascii=False, indent=1))
-
-
-def _problem_dict(problem: Problem) -> dict[str, Any]:
-    return {
-        "table": problem.place,
-        "row": problem.row,
-        "column": problem.column,
-        "value": problem.value,
-        "message": problem.message,
-        "remedy": problem.remedy,
-    }
-
-
-def _show_problems(problems: list[Problem]) -> None:
-    from rich.console import Console
-
-    console = Console()
-    if console.is_terminal:
-        columns = ("table", "row", "column", "value", "what is wrong", "what to do")
-        rows = (
-            (p.place, "" if p.row is None else str(p.row), p.column, p.value, p.message, p.remedy) for p in problems
-        )
-        _print_table("", columns, rows)
-    else:
-        for problem in problems:
-            typer.echo(str(problem))
-    typer.echo(f"{len(problems)} problem{'s' * (len(problems) > 1)}.")
 
 
 def _show_import(summary: ImportSummary) -> None:
