@@ -28,11 +28,11 @@ def test_import_split_describe_and_check_follow_each_other(tmp_path: Path) -> No
     assert done.exit_code == 0
     assert "patient P0, n 1" in done.output
     assert "5 captures of 5 patients, 5 of 5 objects" in done.output
-    split = run("split", out, "--val", 0.4, "--json")
+    split = run("split", out, "--val", 0.4, "--allow-few", "--json")
     assert json.loads(split.output)["patients"] == {"train": 3, "val": 2}
-    assert run("split", out, "--val", 0.4).exit_code == 0
-    assert "is split already" in str(run("split", out, "--val", 0.2).exception)
-    assert run("split", out, "--val", 0.2, "--replace").exit_code == 0
+    assert run("split", out, "--val", 0.4, "--allow-few").exit_code == 0
+    assert "is split already" in str(run("split", out, "--val", 0.2, "--allow-few").exception)
+    assert run("split", out, "--val", 0.2, "--allow-few", "--replace").exit_code == 0
     described = json.loads(run("describe", out, "--json").output)
     assert described["um_per_px"] == [2.5, 2.5]
     assert [(s["split"], s["objects"]) for s in described["signs"]] == [("train", 4), ("val", 1)]

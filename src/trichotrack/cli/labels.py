@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trichotrack.cli.labels_check import check
+from trichotrack.cli.labels_split import split
 from trichotrack.problems import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ labels_app = typer.Typer(
 )
 
 labels_app.command("check")(check)
+labels_app.command("split")(split)
 
 Folder = Annotated[Path, typer.Argument(help="Folder that holds captures, labels and objects (.csv or .xlsx).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -114,38 +116,6 @@ def import_labels(
         _print_json(summary.to_dict())
     else:
         _show_import(summary)
-
-
-@labels_app.command("split")
-def split(
-    folder: Folder,
-    val: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the patients for validation.")] = 0.2,
-    test: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the patients kept for testing.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other patients.")] = 0,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace another split that is there.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Share the patients among train, val and test, and write it to the captures table.
-
-    All captures of a patient go together, and each split gets the same mixture of signs. Example: trichotrack labels
-    split my-set --val 0.2 --seed 0
-    """
-    from trichotrack.labels.read import read_labels
-    from trichotrack.labels.split import split_by_patient
-    from trichotrack.labels.summary import summarise
-    from trichotrack.labels.write import write_split
-
-    labelset = read_labels(folder)
-    shares = {"train": round(1.0 - val - test, 9), "val": val, "test": test}
-    done = split_by_patient(labelset, {name: share for name, share in shares.items() if share}, seed)
-    if done.captures != labelset.captures:
-        if any(capture.split for capture in labelset.captures) and not replace:
-            raise InputError(
-                f"{folder} is split already, and otherwise: a model selected on that split has seen its patients. "
-                "Give --replace to draw anew."
-            )
-        write_split(done, folder)
-    _show_set(summarise(done), as_json=as_json)
 
 
 @labels_app.command("describe")

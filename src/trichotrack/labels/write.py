@@ -53,7 +53,7 @@ def readable_texts(labelset: LabelSet) -> dict[str, str]:
 
 
 def write_split(labelset: LabelSet, folder: Path) -> None:
-    """The captures' splits into captures.csv or captures.xlsx, leaving the other tables as they are."""
+    """The captures' splits and folds into captures.csv or captures.xlsx, leaving the other tables as they are."""
     book = Path(folder) / "captures.xlsx"
     if book.exists():
         _write_split_xlsx(labelset, book)
@@ -64,16 +64,21 @@ def write_split(labelset: LabelSet, folder: Path) -> None:
 def _write_split_xlsx(labelset: LabelSet, path: Path) -> None:
     import openpyxl
 
-    split_of = {capture.file: capture.split for capture in labelset.captures}
+    columns = {"split": {capture.file: capture.split for capture in labelset.captures}}
+    if any("fold" in capture.extra for capture in labelset.captures):
+        columns["fold"] = {capture.file: capture.extra.get("fold", "") for capture in labelset.captures}
     book = openpyxl.load_workbook(path)
     sheet = table_sheet(book, path.stem)
     header = column_names([str(cell.value or "").strip() for cell in sheet[1]], CAPTURE_COLUMNS)
-    split = header.index("split") + 1 if "split" in header else len(header) + 1
-    sheet.cell(1, split, "split")
+    place = {name: header.index(name) + 1 for name in columns if name in header}
+    for name in columns:
+        place.setdefault(name, max(len(header), *place.values(), 0) + 1)
+        sheet.cell(1, place[name], name)
     for number in range(2, sheet.max_row + 1):
         file, _ = parse_path(unescape(str(sheet.cell(number, header.index("file") + 1).value or "").strip()))
-        if file in split_of:
-            sheet.cell(number, split, split_of[file])
+        for name, value_of in columns.items():
+            if file in value_of:
+                sheet.cell(number, place[name], value_of[file])
     content = io.BytesIO()
     book.save(content)
     _replace(path, content.getvalue())
