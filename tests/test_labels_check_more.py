@@ -52,7 +52,7 @@ def folder_of(
 
 
 def one_capture(tmp_path: Path, **tables: object) -> Checked:
-    return check_labels(folder_of(tmp_path, captures=[("a.jpg", "1", 2.5, "none", "")], **tables), images=False)  # type: ignore[arg-type]
+    return check_labels(folder_of(tmp_path, captures=[("a.jpg", "1", 2.5, "none", "")], **tables), images=False)
 
 
 def said(problems: Sequence[object]) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import enum
-import json
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trichotrack.cli.labels_check import check
+from trichotrack.cli.labels_describe import describe
+from trichotrack.cli.labels_shown import print_json, print_table
 from trichotrack.cli.labels_split import split
 from trichotrack.problems import InputError
 
 if TYPE_CHECKING:
     from trichotrack.labels.importers.common import ImportSummary
-    from trichotrack.labels.summary import SetSummary
 
 labels_app = typer.Typer(
     help="Labelled data: import, check, describe, split. See `trichotrack labels COMMAND --help`.",
@@ -25,6 +24,7 @@ labels_app = typer.Typer(
 
 labels_app.command("check")(check)
 labels_app.command("split")(split)
+labels_app.command("describe")(describe)
 
 Folder = Annotated[Path, typer.Argument(help="Folder that holds captures, labels and objects (.csv or .xlsx).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -113,97 +113,18 @@ def import_labels(
     else:
         summary = import_coco(annotations, images, out, options, root=root, tip=tip)
     if as_json:
-        _print_json(summary.to_dict())
+        print_json(summary.to_dict())
     else:
         _show_import(summary)
 
 
-@labels_app.command("describe")
-def describe(folder: Folder, as_json: Json = False) -> None:
-    """Count what a labelled folder holds: captures, patients, scales, and each sign by split and level.
-
-    Example: trichotrack labels describe my-set
-    """
-    from trichotrack.labels.read import read_labels
-    from trichotrack.labels.summary import summarise
-
-    _show_set(summarise(read_labels(folder)), as_json=as_json)
-
-
-def _print_json(content: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(content, ensure_ascii=False, indent=1))
-
-
 def _show_import(summary: ImportSummary) -> None:
     names = ((name, ", ".join(f"{key} {value}" for key, value in fields.items())) for name, fields in summary.examples)
-    _print_table("File names, as read", ("file", "fields"), names)
-    _print_table("Objects", ("sign", "objects"), ((sign, str(count)) for sign, count in summary.mapped.items()))
+    print_table("File names, as read", ("file", "fields"), names)
+    print_table("Objects", ("sign", "objects"), ((sign, str(count)) for sign, count in summary.mapped.items()))
     if summary.dropped:
-        _print_table("Left out", ("why", "objects"), ((why, str(count)) for why, count in summary.dropped.items()))
+        print_table("Left out", ("why", "objects"), ((why, str(count)) for why, count in summary.dropped.items()))
     typer.echo(
         f"{summary.captures} captures of {summary.patients} patients, {sum(summary.mapped.values())} of "
         f"{summary.objects_read} objects, in {summary.folder}"
     )
-
-
-def _show_set(summary: SetSummary, *, as_json: bool) -> None:
-    from trichotrack.labels.rows import LEVELS
-
-    if as_json:
-        _print_json(summary.to_dict())
-        return
-    _print_table(
-        "Captures",
-        ("split", "captures", "patients"),
-        ((split or "-", str(count), str(summary.patients[split])) for split, count in summary.captures.items()),
-    )
-    _print_table(
-        "Signs",
-        (
-            "split",
-            "sign",
-            "rater",
-            *(f"{level} captures" for level in LEVELS),
-            "unknown",
-            "objects",
-            "counted",
-            "present",
-        ),
-        (
-            (
-                sign.split or "-",
-                sign.sign,
-                sign.rater,
-                *(_some(sign.levels.get(level)) for level in LEVELS),
-                _some(sign.unlabelled),
-                str(sign.objects) if {"exhaustive", "partial"} & sign.levels.keys() else "",
-                str(sign.counted) if "count" in sign.levels else "",
-                str(sign.present) if "presence" in sign.levels else "",
-            )
-            for sign in summary.signs
-        ),
-    )
-    scale = "no scale" if summary.um_per_px is None else "{:g} to {:g} µm per px".format(*summary.um_per_px)
-    without = f", {summary.without_scale} captures without" if summary.without_scale and summary.um_per_px else ""
-    preparations = ", ".join(f"{name} {count}" for name, count in summary.preparations.items())
-    typer.echo(f"Scale: {scale}{without}. Preparation: {preparations}.")
-
-
-def _some(count: int | None) -> str:
-    return str(count) if count else ""
-
-
-def _print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table of the columns that hold anything."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    lines = list(rows)
-    shown = [position for position in range(len(columns)) if any(line[position] for line in lines)]
-    table = Table(title=title or None, title_justify="left")
-    for position in shown:
-        table.add_column(columns[position], overflow="fold")
-    for line in lines:
-        table.add_row(*(Text(line[position]) for position in shown))
-    Console().print(table)

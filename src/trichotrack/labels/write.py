@@ -27,7 +27,7 @@ def write_labels(labelset: LabelSet, folder: Path) -> None:
     texts = readable_texts(labelset)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        _replace(folder / name, text.encode())
+        replace_file(folder / name, text.encode())
     if "signs.yaml" not in texts:
         (folder / "signs.yaml").unlink(missing_ok=True)
 
@@ -58,7 +58,7 @@ def write_split(labelset: LabelSet, folder: Path) -> None:
     if book.exists():
         _write_split_xlsx(labelset, book)
     else:
-        _replace(Path(folder) / "captures.csv", captures_text(labelset.captures).encode())
+        replace_file(Path(folder) / "captures.csv", captures_text(labelset.captures).encode())
 
 
 def _write_split_xlsx(labelset: LabelSet, path: Path) -> None:
@@ -81,7 +81,7 @@ def _write_split_xlsx(labelset: LabelSet, path: Path) -> None:
                 sheet.cell(number, place[name], value_of[file])
     content = io.BytesIO()
     book.save(content)
-    _replace(path, content.getvalue())
+    replace_file(path, content.getvalue())
 
 
 def captures_text(captures: Sequence[CaptureRow]) -> str:
@@ -102,7 +102,7 @@ def _refuse_workbooks(folder: Path) -> None:
         raise InputError([Problem(str(book), "would stand beside a .csv of the same table", remedy) for book in books])
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Writes content to path: whole, or (on failure) not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
