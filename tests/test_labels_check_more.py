@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from labels_fixture import CAPTURES, LABELS, save_csv, save_image
 from trichotrack.capture import read_capture
 from trichotrack.cli.labels import labels_app
-from trichotrack.labels.alike import NEAR_BITS, near_pairs, picture_hash
+from trichotrack.labels.alike import NEAR_SHARE, near_pairs, picture_hash
 from trichotrack.labels.check import Checked, check_labels
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
@@ -96,9 +96,33 @@ def test_repeats_of_one_field_and_strangers_are_far_from_near_duplicates() -> No
     files = sorted((DEMO / "patient").rglob("*.jpg")) + sorted((DEMO / "labelled" / "images").glob("*.jpg"))
     hashes = [picture_hash(read_capture(file).pixels) for file in files]
     assert len(files) == 92
-    pairs = near_pairs(hashes, 272)
+    pairs = near_pairs(hashes, 1.0)
     assert len(pairs) == 92 * 91 // 2
-    assert min(bits for *_, bits in pairs) > 1.5 * NEAR_BITS
+    assert min(share for *_, share in pairs) > 2 * NEAR_SHARE
+
+
+def test_the_black_frame_of_a_round_field_makes_nobody_alike() -> None:
+    def framed(file: Path, radius: float = 0.5) -> NDArray[np.uint8]:
+        pixels = np.asarray(Image.open(file).convert("RGB").resize((600, 480)))
+        y, x = np.mgrid[:480, :600]
+        inside = np.hypot(x - 300, y - 240) < 480 * radius
+        return np.where(inside[..., None], pixels, 3).astype(np.uint8)
+
+    files = sorted((DEMO / "labelled" / "images").glob("*.jpg"))[::3]
+    again = saved_again(Image.fromarray(framed(files[3])))
+    hashes = [*(picture_hash(framed(file)) for file in files), picture_hash(np.asarray(again))]
+    assert [(i, j) for i, j, _ in near_pairs(hashes)] == [(3, len(files))]
+    assert picture_hash(framed(files[0], radius=0.2)) is None
+
+
+def test_light_that_falls_off_to_the_edge_makes_nobody_alike() -> None:
+    y, x = np.mgrid[-1:1:480j, -1:1:600j]
+    light = 1 - 0.4 * (x**2 + y**2)
+    hashes = []
+    for file in sorted((DEMO / "labelled" / "images").glob("*.jpg"))[::3]:
+        pixels = np.asarray(Image.open(file).convert("RGB").resize((600, 480)))
+        hashes.append(picture_hash((pixels * light[..., None]).astype(np.uint8)))
+    assert min(share for *_, share in near_pairs(hashes, 1.0)) > 2 * NEAR_SHARE
 
 
 def test_blank_pictures_are_not_called_alike() -> None:

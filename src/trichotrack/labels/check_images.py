@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trichotrack.capture import Capture, read_capture
-from trichotrack.labels.alike import Hash, near_pairs, picture_hash
+from trichotrack.labels.alike import PictureHash, near_pairs, picture_hash
 from trichotrack.labels.read import ParsedFolder, condensed
 from trichotrack.labels.tables import CaptureRow, ObjectRow
 from trichotrack.problems import InputError, Problem
@@ -28,7 +28,7 @@ class Seen:
 
     problems: tuple[Problem, ...] = ()
     sizes: dict[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
-    pictures: dict[str, tuple[str, Hash | None]] = dataclasses.field(default_factory=dict)
+    pictures: dict[str, tuple[str, PictureHash | None]] = dataclasses.field(default_factory=dict)
 
 
 def image_problems(parsed: ParsedFolder, on_capture: Callable[[], None] | None = None) -> list[Problem]:
