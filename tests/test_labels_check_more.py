@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from io import BytesIO
@@ -290,6 +291,18 @@ def test_a_structure_listed_twice_is_an_error_and_two_at_one_place_are_a_warning
     assert [(p.row, p.message) for p in found.errors] == [(3, "is the same black_dot in a.jpg as row 2")]
     near = [p for p in found.warnings if p.place == "objects.csv"]
     assert [(p.row, p.message) for p in near] == [(5, "black_dot in a.jpg is 3.8 µm from the broken_hair of row 4")]
+
+
+def test_ten_thousand_objects_at_one_spot_are_told_of_in_few_lines(tmp_path: Path) -> None:
+    objects = [("a.jpg", "black_dot", 10, 10 + 0.5 * (n % 2), "") for n in range(10_000)]
+    found = one_capture(tmp_path, labels=[("a.jpg", "black_dot", "exhaustive", "")], objects=objects)
+    assert len(found.errors) < 10
+    told = sum(int(re.search(r"(\d+) more", p.message)[1]) if "more" in p.message else 1 for p in found.errors)
+    assert told > 4000
+
+
+def test_a_folder_without_captures_is_an_error(tmp_path: Path) -> None:
+    assert "lists no capture" in said(check_labels(folder_of(tmp_path), images=False).errors)
 
 
 def test_a_capture_without_a_patient_is_an_error(tmp_path: Path) -> None:

@@ -246,6 +246,12 @@ def test_folds_are_written_used_and_told(tmp_path: Path) -> None:
     assert "is split already" in str(run("split", folder, "--val", 0.4).exception)
 
 
+def test_somebody_is_left_to_train_on(tmp_path: Path) -> None:
+    folder = set_of(tmp_path, 10)
+    for options in (("--val", 0.6, "--test", 0.4), ("--val", 0.7, "--test", 0.4, "--by", "patient")):
+        assert "somebody must be left" in str(run("split", folder, *options).exception)
+
+
 def test_folds_reach_a_workbook(tmp_path: Path) -> None:
     columns = ["file", "patient", "visit", "site", "field", "um_per_px", "preparation"]
     rows = [[f"{n}.jpg", f"P{n}", "", "", "", 2.5, "none"] for n in range(6)]

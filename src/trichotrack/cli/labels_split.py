@@ -94,6 +94,8 @@ def _shared(labelset: LabelSet, by: str, held_out: dict[str, float], seed: int) 
 
     shares = {"train": round(1.0 - sum(held_out.values()), 9), **held_out}
     shares = {name: share for name, share in shares.items() if share}
+    if shares.get("train", 0) <= 0:
+        raise InputError(f"--val and --test add to {sum(held_out.values()):g}: somebody must be left to train on.")
     if by:
         return split_by_groups(labelset, by, shares, seed)
     return with_every_sign(split_by_patient(labelset, shares, seed))

@@ -19,6 +19,9 @@ of hair-follicles-70x is so near to another, and is a second hair."""
 SPOT_PX = 2.0
 """The same where there is no scale."""
 
+MOST_IN_A_CELL = 8
+"""Objects remembered in a square of that side: enough to find those near another, however many are at one spot."""
+
 FEW = 5
 """Captures below which file names that serve as patients are no news."""
 
@@ -26,6 +29,8 @@ FEW = 5
 def patient_problems(parsed: ParsedFolder) -> tuple[list[Problem], list[Problem]]:
     """(errors, warnings): patients spelt in two ways, and file names in place of patients."""
     table = parsed.names.get("captures", "captures.csv")
+    if not parsed.captures and not parsed.problems:
+        return [Problem(table, "lists no capture", "Write one line for each capture.")], []
     warnings = []
     spelt: dict[str, tuple[int, str]] = {}
     told = set()
@@ -107,14 +112,16 @@ def _said(place: Problem, message: str, remedy: str) -> Problem:
 
 
 def _near(members: list[tuple[int, ObjectRow]], within_px: float) -> list[tuple[int, int]]:
-    """Pairs of positions i < j nearer than within_px, by a sweep along x."""
-    order = sorted(range(len(members)), key=lambda i: members[i][1].x)
+    """(j, i), j before i: for each position i the first earlier one within within_px. Time grows with their number."""
+    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
     pairs = []
-    for place, i in enumerate(order):
-        for j in order[place + 1 :]:
-            a, b = members[i][1], members[j][1]
-            if b.x - a.x > within_px:
-                break
-            if np.hypot(a.x - b.x, a.y - b.y) <= within_px:
-                pairs.append((min(i, j), max(i, j)))
+    for i, (_, one) in enumerate(members):
+        column, line = int(one.x // within_px), int(one.y // within_px)
+        beside = (j for dx in (-1, 0, 1) for dy in (-1, 0, 1) for j in cells.get((column + dx, line + dy), ()))
+        near = (j for j in beside if np.hypot(members[j][1].x - one.x, members[j][1].y - one.y) <= within_px)
+        earlier = next(near, None)
+        if earlier is not None:
+            pairs.append((earlier, i))
+        if len(cells[column, line]) < MOST_IN_A_CELL:
+            cells[column, line].append(i)
     return pairs
