@@ -164,7 +164,7 @@ def test_two_patients_with_a_near_duplicate_are_told_of_once(tmp_path: Path) -> 
     assert not found.errors
     told = [p for p in found.warnings if "in common" in p.message]
     assert [(p.place, p.row, p.value) for p in told] == [("captures.csv", 3, "b.jpg")]
-    assert "patients 2 and 1 have a picture in common" in told[0].message
+    assert "patients 1 and 2 have a picture in common" in told[0].message
     assert "one patient id" in told[0].remedy
 
 
@@ -172,6 +172,12 @@ def test_a_near_duplicate_over_two_splits_is_an_error(tmp_path: Path) -> None:
     found = check_labels(people_with_one_picture(tmp_path, ("train", "val")))
     assert [p.row for p in found.errors] == [3]
     assert "they are in two splits (val and train)" in found.errors[0].message
+
+
+def test_a_capture_that_is_in_no_split_leaks_nothing(tmp_path: Path) -> None:
+    found = check_labels(people_with_one_picture(tmp_path, ("", "val")))
+    assert not found.errors
+    assert "patients 1 and 2" in said(found.warnings)
 
 
 def test_repeats_may_look_the_same_and_two_fields_may_not(tmp_path: Path) -> None:
@@ -191,6 +197,16 @@ def test_the_same_pixels_in_another_file_are_the_same_image(tmp_path: Path) -> N
     folder_of(tmp_path, captures=[("a.png", "1", 2.5, "none", ""), ("b.bmp", "1", 2.5, "none", "")])
     assert "b.bmp" in said(check_labels(tmp_path).errors)
     assert "is the same image as row 2" in said(check_labels(tmp_path).errors)
+
+
+def test_one_picture_under_three_patients_is_told_of_once_for_each_further_row(tmp_path: Path) -> None:
+    for n in range(3):
+        save_image(tmp_path / f"{n}.png", (400, 320))
+    folder_of(tmp_path, captures=[(f"{n}.png", f"P{n}x", 6.0, "none", "") for n in range(3)])
+    found = check_labels(tmp_path)
+    assert [p.row for p in found.errors] == [3, 4]
+    assert all("another patient (P0x, here" in p.message for p in found.errors)
+    assert "in common" not in said(found.warnings)
 
 
 # --- levels -----------------------------------------------------------------------------------------------------------

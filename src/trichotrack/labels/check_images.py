@@ -34,7 +34,7 @@ class Seen:
 def image_problems(parsed: ParsedFolder, on_capture: Callable[[], None] | None = None) -> list[Problem]:
     """Errors that the images show: missing or unreadable, objects outside, masks that do not fit, identical ones."""
     seen = look_at(parsed, on_capture)
-    return condensed([*seen.problems, *_identical(parsed, seen)[0]])
+    return condensed([*seen.problems, *_identical(parsed, seen)])
 
 
 def look_at(parsed: ParsedFolder, on_capture: Callable[[], None] | None = None) -> Seen:
@@ -64,38 +64,37 @@ def alike(parsed: ParsedFolder, seen: Seen) -> tuple[list[Problem], list[Problem
     Looking the same is an error over two splits, since figures would then be taken on what was learnt. Repeats of one
     patient, visit, site and field may look the same.
     """
-    errors, same = _identical(parsed, seen)
+    errors = _identical(parsed, seen)
     warnings: list[Problem] = []
     rows = [row for row in parsed.captures if row[1].file in seen.pictures]
     near = near_pairs([seen.pictures[row.file][1] for _, row in rows])
     of_people: dict[tuple[str, str], list[tuple[Row, Row]]] = defaultdict(list)
     for i, j, _ in near:
         first, second = rows[i], rows[j]
-        if frozenset((first[1].file, second[1].file)) in same:
-            continue
+        if seen.pictures[first[1].file][0] == seen.pictures[second[1].file][0]:
+            continue  # told of as the same image
         if first[1].patient != second[1].patient:
-            of_people[first[1].patient, second[1].patient].append((first, second))
+            one, other = sorted((first[1].patient, second[1].patient))
+            of_people[one, other].append((first, second))
         elif _spot(first[1]) != _spot(second[1]):
             warnings.append(_other_spot(parsed, first, second))
     for (one, other), pairs in of_people.items():
-        split = any(first[1].split != second[1].split for first, second in pairs)
+        split = any(len({first[1].split, second[1].split} - {""}) == 2 for first, second in pairs)
         (errors if split else warnings).append(_two_people(parsed, (one, other), pairs, split=split))
     return errors, warnings
 
 
-def _identical(parsed: ParsedFolder, seen: Seen) -> tuple[list[Problem], set[frozenset[str]]]:
-    """Pictures whose pixels are the same, and the pairs of files told of."""
+def _identical(parsed: ParsedFolder, seen: Seen) -> list[Problem]:
+    """Pictures whose pixels are the same as those of an earlier row."""
     table = parsed.names.get("captures", "captures.csv")
     problems: list[Problem] = []
-    told: set[frozenset[str]] = set()
     first: dict[str, Row] = {}
     for number, row in parsed.captures:
         if row.file in seen.pictures:
             twin = first.setdefault(seen.pictures[row.file][0], (number, row))
             if twin[0] != number and twin[1].file != row.file:
                 problems.append(_twice(table, number, row, twin))
-                told.add(frozenset((row.file, twin[1].file)))
-    return problems, told
+    return problems
 
 
 def _digest(capture: Capture) -> str:
@@ -120,12 +119,12 @@ def _twice(table: str, number: int, row: CaptureRow, twin: Row) -> Problem:
 
 
 def _two_people(parsed: ParsedFolder, people: tuple[str, str], pairs: list[tuple[Row, Row]], *, split: bool) -> Problem:
-    first, second = pairs[0]
+    first, second = next((pair for pair in pairs if pair[0][1].split != pair[1][1].split), pairs[0])
     named = _some(f"{b.file} and {a.file} (rows {nb} and {na})" for (na, a), (nb, b) in pairs)
     several = f"{len(pairs)} pictures" if len(pairs) > 1 else "a picture"
-    message = f"patients {people[1]} and {people[0]} have {several} in common, as it looks: {named}"
+    message = f"patients {people[0]} and {people[1]} have {several} in common, as it looks: {named}"
     if split:
-        message += f"; they are in two splits ({second[1].split or 'none'} and {first[1].split or 'none'})"
+        message += f"; they are in two splits ({second[1].split} and {first[1].split})"
     remedy = (
         "Look at both. If it is one person, give both one patient id and split anew; if a file was filed wrongly, mend "
         "its row."
