@@ -10,7 +10,7 @@ from trichotrack.problems import InputError
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _DIRECTIVE = re.compile(r"%(.)")
-_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "M": 2, "S": 2}
+_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
 _WORDS = {"b", "B"}
 _PIVOT_YEAR = 1969
 """strptime reads a year of two digits as 1969 to 2068; what falls before 2000 may as well be a century later."""
@@ -124,6 +124,6 @@ def _date(text: str, form: str) -> tuple[str, str]:
         return "", f"{text} is not a date of the form {form}"
     if "%y" in form and _PIVOT_YEAR <= day.year < 2000:
         return "", f"{text} may be of {day.year} or {day.year + 100}: a year of two digits says no century"
-    if "%d" in form or "%j" in form:
+    if "%d" in form:
         return day.isoformat(), ""
     return day.strftime("%Y-%m" if re.search("%[mbB]", form) else "%Y"), ""

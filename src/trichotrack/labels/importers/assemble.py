@@ -31,7 +31,7 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
     problems, tally = list(found.problems), Tally()
     available = images_in(images_dir, out, in_place=options.in_place)
     images = match_images(found, available, options, problems, tally)
-    signs, classes = _classes(images, options, problems)
+    signs, classes = _classes(images, found.declared or frozenset(), options, problems)
     if found.table and not (options.pattern or options.table or options.file_is_patient):
         options = dataclasses.replace(options, table=found.table)
     names = [image.name for image in images]
@@ -48,7 +48,7 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
         raise ImportRefusal(problems, examples)
 
     files = [capture.file for capture in captures]
-    labels, objects = take(images, files, classes, options, places=found.places, tally=tally, problems=problems)
+    labels, objects = take(images, files, classes, options, found=found, tally=tally, problems=problems)
     if problems:
         raise ImportRefusal(problems, examples)
     labelset = LabelSet(out, tuple(captures), tuple(labels), tuple(objects), signs)
@@ -83,12 +83,16 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
 
 
 def _classes(
-    images: Sequence[AnnotatedImage], options: ImportOptions, problems: list[Problem]
+    images: Sequence[AnnotatedImage], declared: frozenset[str], options: ImportOptions, problems: list[Problem]
 ) -> tuple[dict[str, Sign], dict[str, str | None]]:
-    """(signs, class to sign) for the classes met; those that nobody named are kept or listed as problems."""
+    """(signs, class to sign) for the classes met; those that nobody named are kept or listed as problems.
+
+    A class that was declared and is nowhere met matters only where the map or its own name says which sign it is.
+    """
     every = [annotation for image in images for annotation in image.annotations.values()]
     met = Counter(said.class_name for annotation in every for said in said_in(annotation))
-    signs, classes = dict(options.class_map.signs), dict(options.class_map.classes)
+    signs = dict(options.class_map.signs)
+    classes = {**{name: name for name in declared if name in signs}, **options.class_map.classes}
     for name in sorted(met.keys() - classes.keys()):
         if name in signs:
             classes[name] = name

@@ -36,7 +36,7 @@ def read_coco(source: Path, *, root: str = "root", tip: str = "tip") -> Annotati
 
     A category with a keypoint called root has its objects there, with a tip where one is marked; any other has them at
     the centre of the box (or, without one, of the polygons). As COCO means it, a listed image without annotations has
-    none of any class. Crowds and objects without a place leave their sign partial in that capture. Coordinates are
+    none of any category. Crowds and objects without a place leave their sign partial in that capture. Coordinates are
     taken as they stand. Raises InputError where source is no JSON object; faults inside are noted.
     """
     source = Path(source)
@@ -47,6 +47,7 @@ def read_coco(source: Path, *, root: str = "root", tip: str = "tip") -> Annotati
         key: _category(entry, root, tip)
         for key, entry in _by_id(content, "categories", "name", place, found.problems).items()
     }
+    found.declared = frozenset(category.name for category in categories.values())
     marks: dict[Any, list[Mark]] = defaultdict(list)
     for entry in _entries(content, "annotations", place, found.problems):
         category = categories.get(_key(entry.get("category_id")))

@@ -69,7 +69,8 @@ class Annotations:
     """All that a source says, and all that is wrong with it.
 
     places: the source says where things are, so that a class without a mark in an image is absent there (or, at level
-    partial, unknown). table: a table of the captures that the source itself is. notes: what was read and is not kept,
+    partial, unknown). declared: the classes that were to be marked, where the source lists them; else the map tells
+    what was looked for. table: a table of the captures that the source itself is. notes: what was read and is not kept,
     or must be known, with how often.
     """
 
@@ -77,6 +78,7 @@ class Annotations:
     problems: list[Problem] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     places: bool = True
+    declared: frozenset[str] | None = None
     table: Path | None = None
 
 

@@ -35,7 +35,9 @@ def read_cvat(source: Path, *, root: str = "root", tip: str = "tip") -> Annotati
         raise InputError(Problem(str(source), f"is not of CVAT: it begins with <{document.tag[:40]}>", _REMEDY))
     if document.find("track") is not None:
         raise InputError(Problem(str(source), "holds tracks of a video", _REMEDY))
-    found = Annotations()
+    listed = [label for label in document.iterfind("meta//label") if (label.findtext("type") or "").strip() != "tag"]
+    names = frozenset((label.findtext("name") or "").strip() for label in listed)
+    found = Annotations(declared=names or None)
     for number, element in enumerate(document.iter("image"), start=1):
         name = element.get("name", "").strip()
         if not name:

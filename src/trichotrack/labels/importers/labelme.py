@@ -53,7 +53,7 @@ def read_labelme(source: Path) -> Annotations:
 
 
 def _marks(entry: Mapping[str, Any]) -> list[Mark]:
-    label, kind = text(entry.get("label")), entry.get("shape_type") or "polygon"
+    label, kind = text(entry.get("label")), text(entry.get("shape_type")) or "polygon"
     raw = entry.get("points")
     pairs = [finites(pair, 2) for pair in raw] if isinstance(raw, list) else []
     points: list[Point] = [(pair[0], pair[1]) for pair in pairs if pair is not None]
@@ -72,4 +72,4 @@ def _marks(entry: Mapping[str, Any]) -> list[Mark]:
     if len(points) == 2 and kind == "circle":
         (x, y), radius = points[0], math.dist(*points)
         return [shapes.box(label, (x - radius, y - radius), (x + radius, y + radius))]
-    return [shapes.unusable(label, f"a {str(kind)[:40]} of {len(points)} points is not read")]
+    return [shapes.unusable(label, f"a {kind[:40]} of {len(points)} points is not read")]

@@ -30,9 +30,11 @@ def line(name: str, points: Sequence[Point]) -> Mark:
 
 def box(name: str, first: Point, second: Point, turned: Sequence[Point] = ()) -> Mark:
     """A box of two opposite corners, or of the four corners of a turned one."""
-    mark = outline(name, turned or (first, second))
-    area = first[0] != second[0] and first[1] != second[1]
-    return Mark(mark.class_name, mark.x, mark.y, box=mark.box, kind="box", unusable="" if area else NO_AREA)
+    around = turned or corners(first, second)
+    mark = outline(name, around)
+    beside = zip(around, [*around[1:], around[0]], strict=True)
+    has_area = mark.box is not None and sum(x * v - u * y for (x, y), (u, v) in beside) != 0
+    return Mark(name, mark.x, mark.y, box=mark.box, kind="box", unusable="" if has_area else NO_AREA)
 
 
 NO_AREA = "its box has no area"

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trichotrack.labels.importers.common import Annotation, ImportOptions, Mark
+from trichotrack.labels.importers.common import Annotation, Annotations, ImportOptions, Mark
 from trichotrack.labels.importers.images import Raster
 from trichotrack.labels.importers.matching import AnnotatedImage, Tally
 from trichotrack.labels.tables import LabelRow, ObjectRow
@@ -31,18 +31,18 @@ def take(
     classes: Mapping[str, str | None],
     options: ImportOptions,
     *,
-    places: bool,
+    found: Annotations,
     tally: Tally,
     problems: list[Problem],
 ) -> tuple[list[LabelRow], list[ObjectRow]]:
     """(labels, objects) of images, whose files they are filed as.
 
-    classes: sign of each class, None to leave it out. places: see Annotations. A sign that is marked anywhere is
-    labelled in every capture, at the level of the options: partial where something of it could not be taken; by what is
+    classes: sign of each class, None to leave it out. A sign that is marked anywhere, or was to be, is labelled in
+    every capture, at the level of the options: partial where something of it could not be taken; by what is
     said of the whole image where nothing of it is marked there. A sign that is only told for whole images is labelled
     where it is told (exclusive: absent elsewhere). Notes where an image says absent and marks one.
     """
-    scope = _scope(images, classes, places=places)
+    scope = _scope(images, classes, found)
     labels: list[LabelRow] = []
     objects: list[ObjectRow] = []
     for image, file in zip(images, files, strict=True):
@@ -67,7 +67,7 @@ def take(
     return labels, objects
 
 
-def _scope(images: Sequence[AnnotatedImage], classes: Mapping[str, str | None], *, places: bool) -> _Scope:
+def _scope(images: Sequence[AnnotatedImage], classes: Mapping[str, str | None], found: Annotations) -> _Scope:
     marked: set[str] = set()
     valued: dict[str, set[str]] = defaultdict(set)
     for image in images:
@@ -76,9 +76,10 @@ def _scope(images: Sequence[AnnotatedImage], classes: Mapping[str, str | None], 
             for value in annotation.values:
                 if sign := classes[value.class_name]:
                     valued[sign].add(value.class_name)
-    # A class of the map that is nowhere met was looked for where anything was marked, and found absent.
-    if places and (marked or not valued):
-        marked |= {sign for sign in classes.values() if sign and sign not in valued}
+    # A class that is nowhere met was looked for where anything was marked, and found absent.
+    if found.places and (marked or not valued):
+        sought = classes.keys() if found.declared is None else classes.keys() & found.declared
+        marked |= {sign for name in sought if (sign := classes[name]) and sign not in valued}
     return _Scope(classes, frozenset(marked), {sign: frozenset(names) for sign, names in valued.items()})
 
 

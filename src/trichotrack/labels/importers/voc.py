@@ -16,6 +16,8 @@ from trichotrack.problems import InputError, Problem
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _KEPT = frozenset({"name", "class", "bndbox"})
+_SAYS_NOTHING = frozenset({"", "0", "Unspecified"})
+"""What labelling programs write into <pose>, <truncated> and <difficult> unasked."""
 
 
 def read_voc(source: Path, *, vectors: bool = False) -> Annotations:
@@ -58,6 +60,7 @@ def _marks(root: ET.Element, place: str, found: Annotations, *, vectors: bool) -
         if len(corners) == len(CORNERS):
             first, second = (corners[0], corners[1]), (corners[2], corners[3])
             marks.append(shapes.line(name, (first, second)) if vectors else shapes.box(name, first, second))
-        for tag in sorted({child.tag for child in element if (child.text or "").strip()} - _KEPT):
+        said = {child.tag for child in element if (child.text or "").strip() not in _SAYS_NOTHING}
+        for tag in sorted(said - _KEPT):
             found.notes[f"marks whose <{tag}> is not kept"] += 1
     return marks

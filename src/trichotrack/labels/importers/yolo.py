@@ -14,7 +14,7 @@ from typing import Any
 from trichotrack.labels.importers import shapes
 from trichotrack.labels.importers.common import Annotation, Annotations, Mark
 from trichotrack.labels.importers.shapes import Point
-from trichotrack.labels.importers.sources import finite, finite_text, read_bytes
+from trichotrack.labels.importers.sources import finite, finite_text, read_bytes, text
 from trichotrack.labels.signs_file import load_yaml
 from trichotrack.problems import InputError, Problem
 
@@ -46,7 +46,7 @@ def read_yolo(source: Path, *, root: str = "root", tip: str = "tip") -> Annotati
     """
     source = _listing(Path(source))
     known = _known(source, root, tip)
-    found = Annotations()
+    found = Annotations(declared=frozenset(known.names.values()))
     files = sorted(file for file in source.parent.rglob("*.txt") if file.is_file() and file != source)
     inside = [file for file in files if "labels" in file.relative_to(source.parent).parts[:-1]]
     for file in inside or [file for file in files if not file.stem.lower().startswith(_NOT_LABELS)]:
@@ -85,7 +85,8 @@ def _known(source: Path, root: str, tip: str) -> _Set:
         raise InputError(problems)
     raw = content.get("names") if isinstance(content, dict) else None
     by_number = dict(enumerate(raw)) if isinstance(raw, list) else raw
-    if not isinstance(by_number, dict) or not by_number or not all(type(key) is int for key in by_number):
+    sound = isinstance(by_number, dict) and all(type(key) is int for key in by_number)
+    if not by_number or not sound or not all(isinstance(name, str | int | float) for name in by_number.values()):
         raise InputError(Problem(str(source), "gives no names of classes", "Add names: a list, or number: name."))
     names_of = {number: str(name).strip() for number, name in by_number.items()}
     keypoints, ends = _keypoints(content, names_of, source, root, tip)
@@ -112,7 +113,7 @@ def _keypoints(
     ends: dict[int, tuple[int | None, int | None]] = {}
     for number in names:
         given = listed.get(number) if isinstance(listed, dict) else None
-        called = [str(name).strip().lower() for name in given] if isinstance(given, list) else []
+        called = [text(name).lower() for name in given] if isinstance(given, list) else []
         at = [called.index(end.lower()) if end.lower() in called else None for end in (root, tip)]
         ends[number] = (at[0], at[1])
     if all(first is None for first, _ in ends.values()):
