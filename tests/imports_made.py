@@ -23,7 +23,7 @@ Object = tuple[str, str, float, float, float | None, float | None, float | None,
 def save_images(folder: Path, names: Sequence[str] = ("P1_1", "P1_2", "P2_1")) -> Path:
     """64 x 48 px each."""
     for name in names:
-        save_image(folder / f"{name}.jpg", seed=zlib.crc32(f"{folder}/{name}".encode()))
+        save_image(folder / f"{name}.jpg", seed=zlib.crc32(f"{'/'.join(folder.parts[-2:])}/{name}".encode()))
     return folder
 
 

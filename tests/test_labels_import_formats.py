@@ -324,6 +324,36 @@ def test_label_studio_percent_become_pixels(folder: Path) -> None:
     assert summary.dropped == {"a brush mask has no point that could be taken": 1}
 
 
+def test_label_studio_key_points_in_a_relation_are_root_and_tip(folder: Path) -> None:
+    root = region("keypointlabels", {"x": 25, "y": 25, "width": 0.4}, "hair", "r1")
+    tip = region("keypointlabels", {"x": 75, "y": 50, "width": 0.4}, "tip", "t1")
+    dot = region("keypointlabels", {"x": 50, "y": 50, "width": 0.4}, "dot", "d1")
+    joined = {"from_id": "r1", "to_id": "t1", "type": "relation", "direction": "right"}
+    strange = {"from_id": "r1", "to_id": "d1", "type": "relation", "direction": "right"}
+    source = label_studio(folder, task("P1_1.jpg", tip, root, dot, joined, strange))
+    summary, labelset = bring_in(read_label_studio(source), folder)
+    assert objects_of(labelset) == [
+        ("P1_1", "broken_hair", 16, 12, 48, 24, NO, NO),
+        ("P1_1", "black_dot", 32, 24, NO, NO, NO, NO),
+    ]
+    assert summary.notes == {"relations that are not kept": 1}
+
+
+def test_predictions_that_nobody_accepted_are_not_labels(folder: Path) -> None:
+    mark = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 4, 6]}
+    predicted = {**mark, "id": 2, "attributes": {"id": "", "origin": "prediction", "score": 0.9}}
+    summary, labelset = bring_in(read_coco(coco(folder, [mark, predicted])), folder)
+    assert len(labelset.objects) == 1
+    assert levels_of(labelset) == {("P1_1", "black_dot"): "partial"}
+    assert sum(summary.dropped.values()) == 1
+    attribute = '<attribute name="origin">prediction</attribute>'
+    guess = f'<points label="dot" source="auto" occluded="0" points="1.00,2.00" z_order="0">{attribute}</points>'
+    (folder / "a.xml").write_text(f'<annotations><image id="0" name="P1_1.jpg">{guess}</image></annotations>')
+    summary, labelset = bring_in(read_cvat(folder / "a.xml"), folder, overwrite=True)
+    assert not labelset.objects
+    assert summary.notes["marks that a model made in CVAT (source auto)"] == 1
+
+
 def test_label_studio_tasks_nobody_finished_are_unknown(folder: Path) -> None:
     dot = region("keypointlabels", {"x": 12.5, "y": 75, "width": 0.4}, "dot")
     skipped = task("P2_1.jpg", id=7)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imports_made import BY_NAME, bring_in, save_images
-from labels_fixture import save_csv, save_xlsx
+from labels_fixture import save_csv, save_image, save_xlsx
 from trichotrack.labels.cells import parse_date
 from trichotrack.labels.file_names import NamePattern
 from trichotrack.labels.importers.common import Annotation, Annotations, Mark
@@ -213,7 +213,7 @@ def test_a_table_may_know_some_patients_and_the_notice_counts_the_others(tmp_pat
 
 def test_files_that_differ_in_their_ending_alone_are_two_patients(tmp_path: Path) -> None:
     save_images(tmp_path / "images", ["x"])
-    (tmp_path / "images" / "x.jpeg").write_bytes((tmp_path / "images" / "x.jpg").read_bytes()[:-2] + b"\x00\x00")
+    save_image(tmp_path / "images" / "x.jpeg", seed=1)
     found = Annotations([Annotation("s", (name,), marks=(Mark("dot", 1, 1),)) for name in ("x.jpg", "x.jpeg")])
     _, labelset = bring_in(found, tmp_path, pattern="", file_is_patient=True)
     assert sorted(capture.patient for capture in labelset.captures) == ["x.jpeg", "x.jpg"]

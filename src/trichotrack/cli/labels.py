@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trichotrack.cli.labels_import import import_labels
-from trichotrack.cli.shown import print_json as _print_json
-from trichotrack.cli.shown import print_table as _print_table
+from trichotrack.cli.labels_shown import print_json, print_table, problem_dict
 from trichotrack.problems import InputError, Problem
 
 if TYPE_CHECKING:
@@ -50,11 +49,11 @@ def check(
             task = progress.add_task("opening images", total=len(parsed.captures))
             problems += image_problems(parsed, lambda: progress.advance(task))
     if as_json:
-        _print_json(
+        print_json(
             {
                 "folder": str(folder),
                 "captures": len(parsed.captures),
-                "problems": [_problem_dict(problem) for problem in problems],
+                "problems": [problem_dict(problem) for problem in problems],
             }
         )
     elif problems:
@@ -111,17 +110,6 @@ def describe(folder: Folder, as_json: Json = False) -> None:
     _show_set(summarise(read_labels(folder)), as_json=as_json)
 
 
-def _problem_dict(problem: Problem) -> dict[str, Any]:
-    return {
-        "table": problem.place,
-        "row": problem.row,
-        "column": problem.column,
-        "value": problem.value,
-        "message": problem.message,
-        "remedy": problem.remedy,
-    }
-
-
 def _show_problems(problems: list[Problem]) -> None:
     from rich.console import Console
 
@@ -131,7 +119,7 @@ def _show_problems(problems: list[Problem]) -> None:
         rows = (
             (p.place, "" if p.row is None else str(p.row), p.column, p.value, p.message, p.remedy) for p in problems
         )
-        _print_table("", columns, rows)
+        print_table("", columns, rows)
     else:
         for problem in problems:
             typer.echo(str(problem))
@@ -142,14 +130,14 @@ def _show_set(summary: SetSummary, *, as_json: bool) -> None:
     from trichotrack.labels.rows import LEVELS
 
     if as_json:
-        _print_json(summary.to_dict())
+        print_json(summary.to_dict())
         return
-    _print_table(
+    print_table(
         "Captures",
         ("split", "captures", "patients"),
         ((split or "-", str(count), str(summary.patients[split])) for split, count in summary.captures.items()),
     )
-    _print_table(
+    print_table(
         "Signs",
         (
             "split",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trichotrack.cli.shown import print_json, print_table
+from trichotrack.cli.labels_shown import print_json, print_table
 from trichotrack.cli.words import numbered
 from trichotrack.problems import InputError
 
@@ -107,7 +107,9 @@ def import_labels(
         bool, typer.Option("--tip-first", help="Lines were drawn from tip to root, not from root to tip.")
     ] = False,
     root: Annotated[str, typer.Option(help="Name of the key point at the root (coco, yolo, cvat).")] = "root",
-    tip: Annotated[str, typer.Option(help="Name of the key point at the tip (coco, yolo, cvat).")] = "tip",
+    tip: Annotated[
+        str, typer.Option(help="Name of the key point at the tip (coco, yolo, cvat, label-studio).")
+    ] = "tip",
     by_annotator: Annotated[
         bool, typer.Option("--by-annotator", help="Label Studio: several annotations of a task are several raters.")
     ] = False,
@@ -141,7 +143,7 @@ def import_labels(
             "--vectors": (vectors, frozenset({Format.voc})),
             "--tip-first": (tip_first, _LINES),
             "--root": (root != "root", _KEYPOINTS),
-            "--tip": (tip != "tip", _KEYPOINTS),
+            "--tip": (tip != "tip", _KEYPOINTS | {Format.label_studio}),
             "--by-annotator": (by_annotator, frozenset({Format.label_studio})),
             "--exclusive": (exclusive, _TAGS),
             "--missing-is-empty": (missing_is_empty, frozenset(Format) - _VALUES),
@@ -210,7 +212,7 @@ def _read(
     if form is Format.label_studio:
         from trichotrack.labels.importers.label_studio import read_label_studio
 
-        return read_label_studio(source, by_annotator=by_annotator)
+        return read_label_studio(source, tip=ends["tip"], by_annotator=by_annotator)
     if form is Format.labelme:
         from trichotrack.labels.importers.labelme import read_labelme
 

@@ -106,7 +106,10 @@ def _mark(entry: Mapping[str, Any], category: _Category, notes: Counter[str]) ->
     sized = (bounds[2], bounds[3]) if bounds and bounds[2] > 0 and bounds[3] > 0 else None
     if entry.get("iscrowd"):
         return shapes.unusable(category.name, "it is a crowd")
-    if entry.get("attributes"):
+    attributes = entry.get("attributes")
+    if isinstance(attributes, dict) and attributes.get("origin") == "prediction":
+        return shapes.unusable(category.name, shapes.PREDICTED)
+    if attributes:
         notes["marks whose attributes are not kept"] += 1
     if category.root is not None:
         root, tip = _keypoint(entry, category.root), _keypoint(entry, category.tip)

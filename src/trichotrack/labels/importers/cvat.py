@@ -50,7 +50,11 @@ def read_cvat(source: Path, *, root: str = "root", tip: str = "tip") -> Annotati
             label = shape.get("label", "").strip()
             if shape.find("attribute") is not None:
                 found.notes["marks whose attributes are not kept"] += 1
-            if shape.tag == "tag":
+            if shape.get("source") == "auto":
+                found.notes["marks that a model made in CVAT (source auto)"] += 1
+            if any(one.get("name") == "origin" and one.text == "prediction" for one in shape.iter("attribute")):
+                marks.append(shapes.unusable(label, shapes.PREDICTED))
+            elif shape.tag == "tag":
                 values.append(ClassValue(label, "presence", 1))
             else:
                 marks += _marks(shape, label, root, tip)

@@ -26,21 +26,23 @@ _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")
 
 @dataclass
 class _Said:
-    """What one annotation says of its image."""
+    """What one annotation says of its image. regions: marks by the id of their region."""
 
     marks: list[Mark] = field(default_factory=list)
+    regions: dict[str, Mark] = field(default_factory=dict)
     values: list[ClassValue] = field(default_factory=list)
     sizes: set[tuple[int, int]] = field(default_factory=set)
 
 
-def read_label_studio(source: Path, *, by_annotator: bool = False) -> Annotations:
+def read_label_studio(source: Path, *, tip: str = "tip", by_annotator: bool = False) -> Annotations:
     """A JSON export.
 
-    Percent become pixels by the size that each result states. A vector runs from root to tip in the order drawn;
-    rectangles (turned ones too), ellipses and polygons are at their centre. A choice says that its class is present in
-    the image. Brush masks have no point that could be taken: they are dropped, and leave their sign partial. Tasks
-    without an annotation, or whose annotation was cancelled, are unknown. by_annotator: each annotation of a task is
-    of a rater of its own; without it, a task with several is refused. Raises InputError where source is no such file.
+    Percent become pixels by the size that each result states. A vector runs from root to tip in the order drawn; so
+    does a relation from a key point to one of the label called tip. Rectangles (turned ones too), ellipses and polygons
+    are at their centre. A choice says that its class is present in the image. Brush masks have no point that could be
+    taken: they are dropped, and leave their sign partial. Tasks without an annotation, or whose annotation was
+    cancelled, are unknown. by_annotator: each annotation of a task is of a rater of its own; without it, a task with
+    several is refused. Raises InputError where source is no such file; faults inside are noted.
     """
     source = Path(source)
     tasks = read_json(source, _REMEDY)
@@ -62,12 +64,18 @@ def read_label_studio(source: Path, *, by_annotator: bool = False) -> Annotation
             found.problems.append(Problem(place, message, "Keep each as a rater's own with --by-annotator."))
             continue
         for entry in done:
-            _annotation(entry, place, names, found, by_annotator=by_annotator)
+            _annotation(entry, place, names, found, tip=tip, by_annotator=by_annotator)
     return found
 
 
 def _annotation(
-    entry: Mapping[str, Any], place: str, names: tuple[str, ...], found: Annotations, *, by_annotator: bool
+    entry: Mapping[str, Any],
+    place: str,
+    names: tuple[str, ...],
+    found: Annotations,
+    *,
+    tip: str,
+    by_annotator: bool,
 ) -> None:
     results = entry.get("result")
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
@@ -77,6 +85,7 @@ def _annotation(
     regions = Counter(text(result.get("id")) for result in results)
     for result in results:
         _take(result, said, found, regions[text(result.get("id"))])
+    _join(results, said, found, tip)
     if len(said.sizes) > 1:
         found.problems.append(Problem(place, "states two sizes of its image", "Annotate the image again."))
         return
@@ -109,6 +118,8 @@ def _names(task: Mapping[str, Any]) -> tuple[str, ...]:
 def _take(result: Mapping[str, Any], said: _Said, found: Annotations, of_region: int) -> None:
     """Adds one result to what its annotation says. of_region: how many results share its id."""
     value, kind = result.get("value"), text(result.get("type"))
+    if kind == "relation":
+        return
     if not isinstance(value, dict):
         found.notes[f"results of type {kind or '?'} that are not kept"] += 1
         return
@@ -133,6 +144,26 @@ def _take(result: Mapping[str, Any], said: _Said, found: Annotations, of_region:
         said.marks += [shapes.unusable(name, "it has several classes") for name in names]
     else:
         said.marks.append(mark)
+        said.regions[text(result.get("id"))] = mark
+
+
+def _join(results: list[Any], said: _Said, found: Annotations, tip: str) -> None:
+    """Key points that a relation joins to one called tip become a hair of both."""
+    used: set[int] = set()
+    for result in results:
+        if text(result.get("type")) != "relation":
+            continue
+        ends = [said.regions.get(text(result.get(end))) for end in ("from_id", "to_id")]
+        root_mark, tip_mark = ends[::-1] if result.get("direction") == "left" else ends
+        kinds = {mark.kind for mark in ends if mark is not None and not mark.unusable}
+        if root_mark is None or tip_mark is None or kinds != {"point"} or tip_mark.class_name.lower() != tip.lower():
+            found.notes["relations that are not kept"] += 1
+            continue
+        place = next(at for at, mark in enumerate(said.marks) if mark is root_mark)
+        at = (root_mark.x, root_mark.y), (tip_mark.x, tip_mark.y)
+        said.marks[place] = shapes.keypoints(root_mark.class_name, *at)
+        used.add(id(tip_mark))
+    said.marks = [mark for mark in said.marks if id(mark) not in used]
 
 
 def _mark(name: str, value: Mapping[str, Any], size: tuple[int, int] | None, rotation: Any) -> Mark:

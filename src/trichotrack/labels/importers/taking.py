@@ -128,11 +128,13 @@ def _turned_round(mark: Mark) -> Mark:
 
 
 def _object(number: str, file: str, sign: str, mark: Mark, rater: str) -> ObjectRow:
-    tip_x, tip_y = mark.tip or (None, None)
-    box_w, box_h = mark.box or (None, None)
-    return ObjectRow(
-        number, file, sign, mark.x, mark.y, tip_x=tip_x, tip_y=tip_y, box_w=box_w, box_h=box_h, rater=rater
-    )
+    """To a millionth of a pixel: beyond it stand the traces of per cent and shares."""
+    x, y = round(mark.x, 6), round(mark.y, 6)
+    tip_x, tip_y = (round(mark.tip[0], 6), round(mark.tip[1], 6)) if mark.tip else (None, None)
+    box_w, box_h = (round(mark.box[0], 6) or None, round(mark.box[1], 6) or None) if mark.box else (None, None)
+    if box_w is None or box_h is None:
+        box_w = box_h = None
+    return ObjectRow(number, file, sign, x, y, tip_x=tip_x, tip_y=tip_y, box_w=box_w, box_h=box_h, rater=rater)
 
 
 def _stated(annotation: Annotation, scope: _Scope, options: ImportOptions, tally: Tally) -> dict[str, LabelRow]:
