@@ -57,7 +57,8 @@ def sources(folder: Path) -> dict[str, Path]:
 def test_every_format_is_imported_by_the_same_command(folder: Path) -> None:
     for form, source in sources(folder).items():
         out = folder / f"out-{form}"
-        done = run(form, source, "--images", folder / "images", "--map", folder / "map.yaml",
+        images = [] if form == "folders" else ["--images", folder / "images"]
+        done = run(form, source, *images, "--map", folder / "map.yaml",
                    "--pattern", "{patient}_{n}", "--um-per-px", 2.5, "--out", out)  # fmt: skip
         assert done.exit_code == 0, (form, done.output, done.exception)
         labelset = read_labels(out, check_images=True)
@@ -103,6 +104,7 @@ def test_an_import_that_is_refused_shows_what_the_first_names_told_and_everythin
         (["counts", "--level", "partial"], "--level partial says nothing of counts"),
         (["voc", "--exclusive"], "--exclusive says nothing of voc"),
         (["folders", "--missing-is-empty"], "--missing-is-empty says nothing of folders"),
+        (["folders", "--images", "elsewhere"], "--images says nothing of folders"),
         (["yolo", "--tip-first"], "--tip-first says nothing of yolo"),
         (["cvat", "--by-annotator"], "--by-annotator says nothing of cvat: it is for label-studio"),
         (["coco", "--um-per-px", "0"], "µm"),

@@ -62,7 +62,7 @@ def test_coco_polygons_without_a_box_are_at_their_centre(folder: Path) -> None:
     ]
     assert levels_of(labelset) == {("P1_1", "black_dot"): "partial"}
     assert summary.dropped == {"its box has no area": 1}
-    assert summary.notes == {"marks whose attributes are not kept": 1}
+    assert summary.notes["marks whose attributes are not kept"] == 1
 
 
 def test_coco_keypoints_that_are_not_called_root_are_told_of(folder: Path) -> None:
@@ -85,8 +85,9 @@ def test_a_class_of_the_map_that_the_source_does_not_list_was_not_looked_for(fol
     assert levels_of(labelset) == {("P1_1", "black_dot"): "exhaustive"}  # the map names hair as well
     categories = [{"id": 1, "name": "dot"}, {"id": 2, "name": "hair"}, {"id": 3, "name": "yellow_dot"}]
     source = coco(folder, [mark], categories=categories)
-    _, labelset = bring_in(read_coco(source), folder, overwrite=True)
+    summary, labelset = bring_in(read_coco(source), folder, overwrite=True)
     assert {sign for _, sign in levels_of(labelset)} == {"black_dot", "broken_hair", "yellow_dot"}
+    assert summary.notes["captures said to be without yellow_dot, of which nothing was marked anywhere"] == 1
 
 
 def yolo(folder: Path, labels: dict[str, str], head: str = "names: [dot, hair]\nnc: 2\n") -> Path:
@@ -362,7 +363,7 @@ def test_label_studio_tasks_nobody_finished_are_unknown(folder: Path) -> None:
     source = label_studio(folder, task("a/P1_1.jpg", dot), skipped, untouched)
     summary, labelset = bring_in(read_label_studio(source), folder)
     assert [capture.file for capture in labelset.captures] == ["images/P1_1.jpg"]
-    assert summary.notes == {"tasks without a finished annotation: unknown, and left out": 2}
+    assert summary.notes["tasks without a finished annotation: unknown, and left out"] == 2
 
 
 def test_label_studio_annotations_of_two_people_are_two_raters_only_on_request(folder: Path) -> None:
@@ -453,7 +454,11 @@ def test_voc_says_what_of_an_object_is_not_kept(folder: Path) -> None:
     )
     summary, labelset = bring_in(read_voc(folder / "xml"), folder)
     assert objects_of(labelset) == [("P1_1", "black_dot", 12.5, 30, NO, NO, 5, 20)]
-    assert summary.notes == {"marks whose <pose> is not kept": 1}
+    assert levels_of(labelset) == {("P1_1", "black_dot"): "exhaustive"}
+    assert summary.notes == {
+        "marks whose <pose> is not kept": 1,
+        "captures where broken_hair of the map is unknown: nothing was marked of it anywhere": 1,
+    }
 
 
 @pytest.mark.parametrize("save", [save_csv, save_xlsx])
@@ -588,3 +593,85 @@ def test_a_yolo_centre_is_where_its_shares_say(tmp_path_factory: pytest.TempPath
     assert math.isclose(mark.y, y * 480, abs_tol=1e-9)
     assert mark.box is not None
     assert math.isclose(mark.box[0], 64, abs_tol=1e-9)
+
+
+WIDTH, HEIGHT = 640, 480
+SPOT = st.tuples(st.integers(0, WIDTH * 100), st.integers(0, HEIGHT * 100)).map(lambda at: (at[0] / 100, at[1] / 100))
+SCENE = st.tuples(
+    st.lists(SPOT, min_size=1, max_size=5),
+    st.lists(st.tuples(SPOT, SPOT).filter(lambda line: line[0] != line[1]), min_size=1, max_size=5),
+)
+Scene = tuple[list[tuple[float, float]], list[tuple[tuple[float, float], tuple[float, float]]]]
+
+
+def percent(at: tuple[float, float]) -> dict[str, float]:
+    return {"x": at[0] / WIDTH * 100, "y": at[1] / HEIGHT * 100}
+
+
+def as_coco(folder: Path, scene: Scene) -> Path:
+    marks = [[x, y, 2, 0, 0, 0] for x, y in scene[0]] + [[*root, 2, *tip, 2] for root, tip in scene[1]]
+    names = ["dot"] * len(scene[0]) + ["hair"] * len(scene[1])
+    annotations = [
+        {"id": n, "image_id": 1, "category_id": 1 + (name == "hair"), "keypoints": mark}
+        for n, (name, mark) in enumerate(zip(names, marks, strict=True))
+    ]
+    categories = [{"id": n, "name": name, "keypoints": ["root", "tip"]} for n, name in ((1, "dot"), (2, "hair"))]
+    return coco(folder, annotations, categories=categories)
+
+
+def as_cvat(folder: Path, scene: Scene) -> Path:
+    shapes_of = "".join(f'<points label="dot" points="{x},{y}"/>' for x, y in scene[0]) + "".join(
+        f'<polyline label="hair" points="{a},{b};{c},{d}"/>' for (a, b), (c, d) in scene[1]
+    )
+    (folder / "a.xml").write_text(f'<annotations><image name="P1_1.jpg">{shapes_of}</image></annotations>')
+    return folder / "a.xml"
+
+
+def as_labelme(folder: Path, scene: Scene) -> Path:
+    marks = [("dot", "point", [list(at)]) for at in scene[0]]
+    return labelme(folder, marks + [("hair", "line", [list(root), list(tip)]) for root, tip in scene[1]])
+
+
+def as_label_studio(folder: Path, scene: Scene) -> Path:
+    of_image = {"original_width": WIDTH, "original_height": HEIGHT}
+    results = [region("keypointlabels", {**percent(at), "width": 0.4}, "dot") | of_image for at in scene[0]]
+    for root, tip in scene[1]:
+        ends = [{"id": "a", **percent(root), "prevPointId": None}, {"id": "b", **percent(tip), "prevPointId": "a"}]
+        results.append(region("vectorlabels", {"vertices": ends, "closed": False}, "hair") | of_image)
+    return label_studio(folder, task("P1_1.jpg", *results))
+
+
+def as_voc(folder: Path, scene: Scene) -> Path:
+    (folder / "voc").mkdir(exist_ok=True)
+    objects = "".join(
+        f"<object><name>hair</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
+        for (a, b), (c, d) in scene[1]
+    )
+    (folder / "voc" / "P1_1.xml").write_text(f"<annotation>{objects}</annotation>")
+    return folder / "voc"
+
+
+@given(scene=SCENE)
+def test_the_same_points_and_lines_are_the_same_marks_in_every_format(
+    tmp_path_factory: pytest.TempPathFactory, scene: Scene
+) -> None:
+    folder = tmp_path_factory.mktemp("scene")
+    readers = {
+        "coco": lambda: read_coco(as_coco(folder, scene)),
+        "cvat": lambda: read_cvat(as_cvat(folder, scene)),
+        "labelme": lambda: read_labelme(as_labelme(folder, scene)),
+        "label-studio": lambda: read_label_studio(as_label_studio(folder, scene)),
+        "voc": lambda: read_voc(as_voc(folder, scene), vectors=True),
+    }
+    wanted = [("dot", *at, None) for at in scene[0]] + [("hair", *root, tip) for root, tip in scene[1]]
+    for form, read in readers.items():
+        found = read()
+        assert not found.problems, form
+        marks = found.images[0].marks
+        expected = wanted[len(scene[0]) :] if form == "voc" else wanted
+        assert [mark.class_name for mark in marks] == [name for name, *_ in expected], form
+        for mark, (_, x, y, tip) in zip(marks, expected, strict=True):
+            assert mark.unusable == "", form
+            assert math.dist((mark.x, mark.y), (x, y)) < 1e-9, form
+            assert (mark.tip is None) == (tip is None), form
+            assert mark.tip is None or math.dist(mark.tip, tip) < 1e-9, form

@@ -140,6 +140,7 @@ def import_labels(
     _refuse_misplaced(
         form,
         {
+            "--images": (images not in {None, source}, frozenset(Format) - {Format.folders}),
             "--vectors": (vectors, frozenset({Format.voc})),
             "--tip-first": (tip_first, _LINES),
             "--root": (root != "root", _KEYPOINTS),

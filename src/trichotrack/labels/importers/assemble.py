@@ -32,7 +32,7 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
     available = images_in(images_dir, out, in_place=options.in_place)
     images = match_images(found, available, options, problems, tally)
     signs, classes = _classes(images, found.declared or frozenset(), options, problems)
-    if found.table and not (options.pattern or options.table or options.file_is_patient):
+    if found.table and not (options.pattern or options.table):
         options = dataclasses.replace(options, table=found.table)
     names = [image.name for image in images]
     captures, examples = identify(names, available, options, problems, not_kept=frozenset(classes))
@@ -77,7 +77,7 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
         dropped=dict(dropped),
         classes=tuple(lines),
         images_left_out=dict(tally.images),
-        notes=dict(found.notes + _remarks(images, classes, tally)),
+        notes=dict(found.notes + _remarks(images, labelset, classes, tally)),
         examples=examples,
     )
 
@@ -132,7 +132,9 @@ def _lines(tally: Tally, classes: Mapping[str, str | None]) -> list[ClassLine]:
     return lines
 
 
-def _remarks(images: Sequence[AnnotatedImage], classes: Mapping[str, str | None], tally: Tally) -> Counter[str]:
+def _remarks(
+    images: Sequence[AnnotatedImage], labelset: LabelSet, classes: Mapping[str, str | None], tally: Tally
+) -> Counter[str]:
     """What a person should know and look at, with how often."""
     notes: Counter[str] = Counter()
     unproven = sum(
@@ -144,4 +146,11 @@ def _remarks(images: Sequence[AnnotatedImage], classes: Mapping[str, str | None]
         sign = classes[name]
         if kind in {"box", "outline"} and sign not in DOTS:
             notes[f"marks of {sign} at the centre of a box or outline: its root, where a hair is, is not told"] += count
+    met = {classes.get(name) for name in tally.read}
+    labelled = Counter(label.sign for label in labelset.labels)
+    for sign in sorted({sign for sign in classes.values() if sign} - met):
+        if labelled[sign]:
+            notes[f"captures said to be without {sign}, of which nothing was marked anywhere"] = labelled[sign]
+        else:
+            notes[f"captures where {sign} of the map is unknown: nothing was marked of it anywhere"] = len(images)
     return notes

@@ -69,9 +69,9 @@ class Annotations:
     """All that a source says, and all that is wrong with it.
 
     places: the source says where things are, so that a class without a mark in an image is absent there (or, at level
-    partial, unknown). declared: the classes that were to be marked, where the source lists them; else the map tells
-    what was looked for. table: a table of the captures that the source itself is. notes: what was read and is not kept,
-    or must be known, with how often.
+    partial, unknown). declared: the classes that were to be marked, where the source lists them; else only those that
+    are marked somewhere are known to have been looked for. table: a table of the captures that the source itself is.
+    notes: what was read and is not kept, or must be known, with how often.
     """
 
     images: list[Annotation] = field(default_factory=list)

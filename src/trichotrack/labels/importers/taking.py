@@ -76,9 +76,9 @@ def _scope(images: Sequence[AnnotatedImage], classes: Mapping[str, str | None], 
             for value in annotation.values:
                 if sign := classes[value.class_name]:
                     valued[sign].add(value.class_name)
-    # A class that is nowhere met was looked for where anything was marked, and found absent.
+    # A class that the source lists and nobody marked was looked for, and found absent. A map alone says no such thing.
     if found.places and (marked or not valued):
-        sought = classes.keys() if found.declared is None else classes.keys() & found.declared
+        sought = classes.keys() & (found.declared or frozenset())
         marked |= {sign for name in sought if (sign := classes[name]) and sign not in valued}
     return _Scope(classes, frozenset(marked), {sign: frozenset(names) for sign, names in valued.items()})
 
