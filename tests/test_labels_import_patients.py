@@ -222,3 +222,12 @@ def test_files_that_differ_in_their_ending_alone_are_two_patients(tmp_path: Path
 def test_known_patients_need_no_notice() -> None:
     assert patients_notice([CaptureRow("a.jpg", "1"), CaptureRow("b.jpg", "2")]) == ""
     assert patients_notice([]) == ""
+
+
+def test_patients_who_may_be_one_under_two_names_are_told(tmp_path: Path) -> None:
+    names = ["P1_1", "p01_2", "P-1_3", "P10_1", "1-1_1", "11_1"]
+    save_images(tmp_path / "images", names)
+    summary, labelset = bring_in(dots(*names), tmp_path)
+    (note,) = [note for note in summary.notes if "one person" in note]
+    assert note.startswith("patients called P-1 and P1 and p01:")
+    assert len({capture.patient for capture in labelset.captures}) == 6  # told, never joined

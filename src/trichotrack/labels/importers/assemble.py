@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trichotrack.labels.importers.common import Annotations, ClassLine, ImportOptions, ImportRefusal, ImportSummary
-from trichotrack.labels.importers.identity import identify
+from trichotrack.labels.importers.identity import alike, identify
 from trichotrack.labels.importers.images import images_in, is_unproven, place_images
 from trichotrack.labels.importers.matching import AnnotatedImage, Tally, match_images, said_in
 from trichotrack.labels.importers.taking import take
-from trichotrack.labels.patients import patients_notice
+from trichotrack.labels.patients import PATIENT_SOURCE, patients_notice
 from trichotrack.labels.tables import CaptureRow, LabelSet
 from trichotrack.labels.write import readable_texts, write_labels
 from trichotrack.problems import InputError, Problem
@@ -146,6 +146,8 @@ def _remarks(
         sign = classes[name]
         if kind in {"box", "outline"} and sign not in DOTS:
             notes[f"marks of {sign} at the centre of a box or outline: its root, where a hair is, is not told"] += count
+    for names in alike({capture.patient for capture in labelset.captures if PATIENT_SOURCE not in capture.extra}):
+        notes[f"patients called {names}: if they are one person, mend the names before any split"] = 1
     met = {classes.get(name) for name in tally.read}
     labelled = Counter(label.sign for label in labelset.labels)
     for sign in sorted({sign for sign in classes.values() if sign} - met):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -43,9 +44,8 @@ def identify(
     """
     if options.pattern and options.table:
         raise InputError("--pattern and --table are given, and both tell the patients. Give one.")
-    plain = CaptureRow("", "", um_per_px=options.um_per_px, preparation=options.preparation or "none")
-    if options.preparation == "":
-        plain = dataclasses.replace(plain, preparation=options.class_map.preparation)
+    preparation = cast("Any", options.preparation or options.class_map.preparation)
+    plain = CaptureRow("", "", um_per_px=options.um_per_px, preparation=preparation)
     if options.table:
         rows = _from_table(names, available, options, plain, problems, not_kept)
     elif options.pattern:
@@ -66,6 +66,15 @@ def identify(
     if options.file_is_patient:
         rows = _files_as_patients(rows)
     return rows, examples
+
+
+def alike(patients: Collection[str]) -> list[str]:
+    """Patients whose names differ in capitals, marks or leading zeros alone: perhaps one person under two names."""
+    groups: dict[str, set[str]] = defaultdict(set)
+    for patient in patients:
+        bare = re.sub(r"(?<![0-9])[\W_]+|[\W_]+(?![0-9])", "", patient.casefold())  # 1-1 is not 11
+        groups[re.sub(r"(?<![0-9])0+(?=[0-9])", "", bare)].add(patient)
+    return [" and ".join(sorted(group)) for group in groups.values() if len(group) > 1]
 
 
 def _told(row: CaptureRow) -> dict[str, str]:
