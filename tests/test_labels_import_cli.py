@@ -93,6 +93,7 @@ def test_an_import_that_is_refused_shows_what_the_first_names_told_and_everythin
     assert "patient 1, n 1" in done.stderr
     assert "is not a sign (7 objects) (got 'dot')" in done.stderr
     assert "is not a sign (3 objects) (got 'hair')" in done.stderr
+    assert 'map:\n  "dot": SIGN\n  "hair": SIGN\n' in done.stderr
     assert "Traceback" not in done.stderr
     assert not (folder / "out").exists()
 

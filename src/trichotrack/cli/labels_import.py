@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -129,7 +130,7 @@ def import_labels(
     5.8 --out my-labels
     """
     from trichotrack.geometry import Scale
-    from trichotrack.labels.importers.assemble import assemble
+    from trichotrack.labels.importers.assemble import CLASS, assemble
     from trichotrack.labels.importers.common import ClassMap, ImportOptions, ImportRefusal, read_class_map
     from trichotrack.labels.rows import PREPARATIONS
 
@@ -175,6 +176,7 @@ def import_labels(
         summary = assemble(found, images, out, options)
     except ImportRefusal as refusal:
         _show_examples(refusal.examples, err=True)
+        _show_map([problem.value for problem in refusal.problems if problem.place == CLASS])
         raise
     if as_json:
         print_json(summary.to_dict())
@@ -235,6 +237,13 @@ def _show_examples(examples: Sequence[tuple[str, Mapping[str, str]]], *, err: bo
     names = [(name, ", ".join(f"{key} {value}" for key, value in fields.items())) for name, fields in examples]
     if any(fields for _, fields in names):
         print_table("File names, as read", ("file", "fields"), names, err=err)
+
+
+def _show_map(classes: Sequence[str]) -> None:
+    """What to write to a map file, for classes that nobody named."""
+    if classes:
+        lines = "".join(f"  {json.dumps(name, ensure_ascii=False)}: SIGN\n" for name in classes)
+        typer.echo(f"A map file to begin with (instead of SIGN a sign's name, or null):\n\nmap:\n{lines}", err=True)
 
 
 def _show(summary: ImportSummary) -> None:

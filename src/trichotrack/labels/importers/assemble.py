@@ -18,6 +18,9 @@ from trichotrack.labels.write import readable_texts, write_labels
 from trichotrack.problems import InputError, Problem
 from trichotrack.signs import Sign
 
+CLASS = "class"
+"""Where a problem is of a class that nobody named."""
+
 DOTS = frozenset({"black_dot", "yellow_dot"})
 """Signs whose place is their centre; every other one is a hair, at its root."""
 
@@ -102,7 +105,7 @@ def _classes(
         else:
             times = f"{met[name]} object{'s' * (met[name] > 1)}"
             remedy = "Name its sign in a --map file (null leaves it out), or keep it as a sign with --keep-classes."
-            problems.append(Problem("class", f"is not a sign ({times})", remedy, value=name or "(empty)"))
+            problems.append(Problem(CLASS, f"is not a sign ({times})", remedy, value=name or "(empty)"))
     return signs, classes
 
 
