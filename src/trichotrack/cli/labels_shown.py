@@ -15,8 +15,8 @@ def print_json(content: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(content, ensure_ascii=False, indent=1))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table of the columns that hold anything."""
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, err: bool = False) -> None:
+    """A table of the columns that hold anything. err: among the errors, not the output."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -28,7 +28,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         table.add_column(columns[position], overflow="fold")
     for line in lines:
         table.add_row(*(Text(line[position]) for position in shown))
-    Console().print(table)
+    Console(stderr=err).print(table)
 
 
 def problem_dict(problem: Problem) -> dict[str, Any]:
