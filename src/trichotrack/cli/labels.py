@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trichotrack.cli.labels_agree import agree
+from trichotrack.cli.labels_export import export, merge
 from trichotrack.problems import InputError, Problem
 
 if TYPE_CHECKING:
@@ -307,3 +308,5 @@ def _print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str
 
 # Each of these commands has a file of its own.
 labels_app.command("agree")(agree)
+labels_app.command("export")(export)
+labels_app.command("merge")(merge)
