@@ -228,14 +228,12 @@ def _show(summary: MergeSummary) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    names = ("kept", "untouched", "accepted", "moved", "reclassified", "deleted", "added")
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
-    rows = {"labels": summary.labels, "predictions": summary.predictions, "new": {"added": summary.added}}
-    for row, counts in rows.items():
-        table.add_row(row, *(str(counts[name]) if name in counts else "" for name in names))
+    columns = {"labels": summary.labels, "predictions": summary.predictions, "new": {"added": summary.added}}
+    for title in ("", *columns):
+        table.add_column(title, justify="right" if title else "left")
+    for name in ("kept", "untouched", "accepted", "moved", "reclassified", "deleted", "added"):
+        table.add_row(name, *(str(counts.get(name, "")) for counts in columns.values()))
     Console().print(table)
     typer.echo(f"{numbered(summary.captures, 'capture')} came back.")
     if summary.not_back:

@@ -68,6 +68,7 @@ def _annotation(mark: Mark, number: int, image_id: int, category_id: int) -> dic
         "num_keypoints": 2 if tip else 1,
         "bbox": box,
         "area": box[2] * box[3],
+        "segmentation": [],
         "iscrowd": 0,
         "attributes": attributes,
     }
