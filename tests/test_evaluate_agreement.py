@@ -226,6 +226,19 @@ def test_readers_of_other_captures_are_refused_with_the_reason():
         agree(readers_of([of({"anna": ANNA, "ben": BEN})]), signs=["white_dot"])
 
 
+def test_what_is_left_out_of_a_comparison_is_told() -> None:
+    dan = {"z.png": ANNA["a.png"], "a.png": ANNA["a.png"]}
+    result = agree(readers_of([of({"anna": ANNA, "ben": BEN, "dan": dan})]))
+    assert len(result.pairs) == 1
+    assert [reason.partition(":")[0] for reason in result.refused] == ["anna and dan", "ben and dan"]
+    some = of({"anna": ANNA, "ben": BEN})
+    labels = tuple(row for row in some.labels if (row.sign, row.rater) != ("broken_hair", "ben"))
+    objects = tuple(row for row in some.objects if (row.sign, row.rater) != ("broken_hair", "ben"))
+    without = readers_of([dataclasses.replace(some, labels=labels, objects=objects)])
+    result = agree(without, signs=["black_dot", "broken_hair"])
+    assert result.pairs[0].left_out == ("broken_hair: 0 captures read by both, 2 needed",)
+
+
 def test_the_command_prints_every_figure_and_writes_it(tmp_path):
     for name, marks in (("anna", ANNA), ("ben", BEN)):
         write_labels(of({name: marks}), tmp_path / name)

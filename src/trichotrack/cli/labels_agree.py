@@ -126,6 +126,7 @@ def _pair_remarks(pair: PairAgreement) -> list[str]:
         for row in pair.signs
         for name, reason in row.refused.items()
     ]
+    lines += [f"Not compared: {reason}." for reason in pair.left_out]
     if pair.one_only:
         lines.append(f"{numbered(pair.one_only, 'capture')} read by only one of the two: passed over.")
     if pair.without_scale:
@@ -154,6 +155,7 @@ def _remarks(result: Agreement) -> list[str]:
         lines.append("One patient says nothing of others: no intervals.")
     elif any(pair.patients < 20 for pair in result.pairs):
         lines.append("With fewer than about 20 patients, intervals by resampling are somewhat short.")
+    lines += [f"Not compared: {reason}." for reason in result.refused]
     if result.ignored_signs:
         lines.append(f"Marks on {', '.join(result.ignored_signs)} are left out, and neither right nor wrong.")
     return lines

@@ -89,7 +89,8 @@ def agree(
         raise InputError(problems)
     together = _together(readings, signs, ignored_signs, resamples) if len(readings.readers) > 2 else ()
     names = tuple(reader.name for reader in readings.readers)
-    return Agreement(names, tolerance_mm, tuple(ignored_signs), tuple(pairs), together)
+    refused = tuple(f"{problem.place}: {problem.message}" for problem in problems)
+    return Agreement(names, tolerance_mm, tuple(ignored_signs), tuple(pairs), together, refused)
 
 
 def _pair(
@@ -127,6 +128,7 @@ def _pair(
         signs=tuple(found),
         classes=classes,
         refused=refused,
+        left_out=tuple(refusals),
     )
 
 

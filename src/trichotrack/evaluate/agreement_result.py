@@ -59,7 +59,10 @@ class ClassAgreement:
 
 @dataclass(frozen=True)
 class PairAgreement:
-    """Two readers. one_only: captures that only one of them read, passed over. classes: None where refused says why."""
+    """Two readers. one_only: captures that only one of them read, passed over. classes: None where refused says why.
+
+    left_out: signs that cannot be compared, each with its reason.
+    """
 
     first: str
     second: str
@@ -70,6 +73,7 @@ class PairAgreement:
     signs: tuple[SignAgreement, ...]
     classes: ClassAgreement | None
     refused: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,17 @@ class AllReaders:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Every pair of readers, and where there are more than two, all of them together."""
+    """Every pair of readers, and where there are more than two, all of them together.
+
+    refused: pairs that cannot be compared, each with its reason.
+    """
 
     readers: tuple[str, ...]
     tolerance_mm: float
     ignored_signs: tuple[str, ...]
     pairs: tuple[PairAgreement, ...]
     together: tuple[AllReaders, ...]
+    refused: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **dataclasses.asdict(self)}
