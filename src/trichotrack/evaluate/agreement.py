@@ -25,7 +25,7 @@ from trichotrack.evaluate.readers import Reader, Readings
 from trichotrack.evaluate.run import DEFAULT_TOLERANCE_MM
 from trichotrack.labels.tables import CaptureRow, ObjectRow
 from trichotrack.problems import InputError, Problem
-from trichotrack.signs import DOTS
+from trichotrack.signs import DOTS, STRUCTURE
 from trichotrack.stats.agreement import Estimate, bland_altman, icc, icc_components, icc_of, kappa, kappa_of, limits_of
 from trichotrack.stats.resample import cluster_bootstrap
 
@@ -63,8 +63,8 @@ def agree(
 ) -> Agreement:
     """Compares every pair of readers over the captures that both read; where there are more, all of them too.
 
-    signs: those to compare; by default each that two readers labelled, and their sum by group: "any structure", and
-    "any hair" where there are dots among them. ignored_signs: left out of sums and classes; a mark on one of them by
+    signs: those to compare; by default each that two readers labelled, and the sum of hairs and black dots, "any
+    structure", beside "any hair" where there are dots among them. ignored_signs: left out of sums and classes; a mark on one of them by
     the other reader is neither right nor wrong. tolerance_mm: two marks so near, one to one, are of one structure;
     captures without a scale are counted only. Intervals (95 %): of F1, class agreement and count error by resampling
     patients; of κ, ICC and limits of agreement the closed form, and where a patient has several captures (for κ,
@@ -137,12 +137,12 @@ def _captures_with(readings: Readings, readers: Sequence[Reader], sign: str) -> 
 
 
 def _rows(readings: Readings, by_both: Sequence[str], wanted: Sequence[str], ignored: Sequence[str]) -> list[_Of]:
-    """The signs to compare, then their sums. A parent is no part of a sum, for its children are."""
+    """The signs to compare, then their sums. A parent is no part of a sum where its children are."""
     singles = [_Of(name, (name,)) for name in (wanted or by_both) if name not in ignored]
-    parents = {sign.parent for sign in readings.signs.values()}
+    parents = {readings.signs[name].parent for name in by_both}
     of_group = [
         name for name in by_both
-        if name not in ignored and name not in parents and readings.signs[name].group is not None
+        if name not in ignored and name not in parents and readings.signs[name].group == STRUCTURE
     ]  # fmt: skip
     sums = []
     if len(of_group) > 1:
