@@ -254,6 +254,18 @@ def test_the_command_prints_every_figure_and_writes_it(tmp_path):
     assert set(SIGNS) < set(SIGN)
 
 
+def test_three_raters_of_one_folder_are_printed_by_pairs_and_together(tmp_path: Path) -> None:
+    cleo = {file: [*marks, ("black_dot", 200, 200)] for file, marks in ANNA.items()}
+    write_labels(of({"": ANNA, "ben": BEN, "cleo": cleo}), tmp_path)
+    done = CliRunner().invoke(labels_app, ["agree", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    for told in ("reference and ben", "ben and cleo", "All 3 readers together", "no limits of agreement, since"):
+        assert told in " ".join(done.output.split())
+    only = CliRunner().invoke(labels_app, ["agree", str(tmp_path), "--readers", "cleo, ben", "--sign", "black_dot"])
+    assert "cleo and ben" in only.output
+    assert "reference" not in only.output
+
+
 REAL = Path(__file__).resolve().parents[2] / "shared" / "datasets" / "hair-follicles-70x"
 
 

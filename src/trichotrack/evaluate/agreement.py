@@ -64,11 +64,12 @@ def agree(
     """Compares every pair of readers over the captures that both read; where there are more, all of them too.
 
     signs: those to compare; by default each that two readers labelled, and the sum of hairs and black dots, "any
-    structure", beside "any hair" where there are dots among them. ignored_signs: left out of sums and classes; a mark on one of them by
-    the other reader is neither right nor wrong. tolerance_mm: two marks so near, one to one, are of one structure;
-    captures without a scale are counted only. Intervals (95 %): of F1, class agreement and count error by resampling
-    patients; of κ, ICC and limits of agreement the closed form, and where a patient has several captures (for κ,
-    always) each end is the farther one of that and of resampling patients. One patient gives none.
+    structure", beside "any hair" where there are dots among them. ignored_signs: left out of sums and classes; a mark
+    on one of them by the other reader is neither right nor wrong. tolerance_mm: two marks so near, one to one, are of
+    one structure; captures without a scale are counted only.
+    Intervals (95 %): of F1, class agreement and count error by resampling patients; of κ, ICC and limits of agreement
+    the closed form, and where a patient has several captures (for κ, always) each end is the farther one of that and
+    of resampling patients. One patient gives none.
     Raises InputError where no pair of readers can be compared, with all reasons.
     """
     if not (tolerance_mm > 0 and math.isfinite(tolerance_mm)):
