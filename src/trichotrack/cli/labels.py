@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from trichotrack.cli.labels_agree import agree
 from trichotrack.cli.labels_check import check
 from trichotrack.cli.labels_describe import describe
+from trichotrack.cli.labels_export import export, merge
 from trichotrack.cli.labels_import import import_labels
 from trichotrack.cli.labels_split import split
 
 labels_app = typer.Typer(
-    help="Labelled data: import, check, describe, split. See `trichotrack labels COMMAND --help`.",
+    help="Labelled data: import, check, describe, split, agree, export, merge. See `trichotrack labels COMMAND --help`.",
     no_args_is_help=True,
 )
 
@@ -18,3 +20,6 @@ labels_app.command("import")(import_labels)
 labels_app.command("check")(check)
 labels_app.command("describe")(describe)
 labels_app.command("split")(split)
+labels_app.command("agree")(agree)
+labels_app.command("export")(export)
+labels_app.command("merge")(merge)
