@@ -12,7 +12,8 @@ from trichotrack.cli.labels_import import import_labels
 from trichotrack.cli.labels_split import split
 
 labels_app = typer.Typer(
-    help="Labelled data: import, check, describe, split, agree, export, merge. See `trichotrack labels COMMAND --help`.",
+    help="Labelled data: import, check, describe, split, agree, export, merge. "
+    "See `trichotrack labels COMMAND --help`.",
     no_args_is_help=True,
 )
 

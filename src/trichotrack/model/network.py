@@ -98,8 +98,8 @@ class SignNetwork(nn.Module):
     def looked_along(self, heads: Mapping[str, Tensor], cells: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits (B, C, N) and shaft (B, 5, N) once each shaft was followed.
 
-        cells: (B, N), numbered row by row; None: all. Training asks for some, since to look everywhere and learn from it
-        takes as long as all the rest.
+        cells: (B, N), numbered row by row; None: all. Training asks for some, since to look everywhere and learn from
+        it takes as long as all the rest.
         """
         logits, shaft = taken(heads["logits"], cells), taken(heads["shaft"], cells)
         # Which way the shaft goes was followed, and stays; how it goes on is what was found there.
