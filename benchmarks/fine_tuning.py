@@ -53,8 +53,8 @@ CELLS = "cells"
 """Folder of the cells' own records, within that of the records that make the page; ignored by git, since they hold
 marks by person. A curve is rewritten from the cells at hand: a fresh clone has none."""
 
-START_AS = {"bundled": {HAIR: "terminal_hair"}}
-"""The bundled weights have no channel for any hair: it begins as that of terminal hair."""
+START_AS = {"bundled": {HAIR: "broken_hair"}}
+"""The bundled weights have no channel for any hair: it begins as that of broken hair, which clipped hair looks like."""
 
 PLAN = Plan((HAIR,), (IGNORED,), um_per_px=6.0, sigma_um=30.0, min_distance_um=40.0, tolerance_mm=TOLERANCE_MM)
 

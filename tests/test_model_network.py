@@ -21,7 +21,7 @@ def network(backbone="mobilenetv4_conv_small", signs=3, seed=0):
     made = SignNetwork(signs, backbone, width=16).eval()
     torch.nn.init.normal_(made.logits.weight, std=1.0)
     torch.nn.init.normal_(made.shaft.weight, std=1.0)
-    torch.nn.init.normal_(made.along.mixed[-1].weight, std=0.3)
+    torch.nn.init.normal_(made.along.signs.weight, std=0.3)
     return made
 
 
@@ -54,13 +54,13 @@ def test_what_lies_along_a_shaft_is_looked_up_where_the_shaft_goes_and_nowhere_e
         torch.nn.init.zeros_(parameter)
     along.seen.weight.data[0, 0] = 1.0  # sees feature 0
     along.there[3].weight.data[0, 0] = 1.0  # 40 px away, 10 cells
-    along.mixed[1].weight.data[0, 0] = along.mixed[3].weight.data[1, 0] = 1.0  # tells it of sign 1
+    along.mixed[1].weight.data[0, 0] = along.signs.weight.data[1, 0] = 1.0  # tells it of sign 1
     features = torch.zeros(1, 16, 24, 24)
     features[0, 0, 12, 15] = 5.0
     right = torch.tensor([3.0, 0.0])[None, :, None].expand(1, 2, 24 * 24)
     with torch.no_grad():
-        found = along(features, right, None).reshape(1, -1, 24, 24)
-        some = along(features, right[..., :2], torch.tensor([[12 * 24 + 5, 12 * 24 + 6]]))
+        found = along(features, right, None)[0].reshape(1, -1, 24, 24)
+        some, _ = along(features, right[..., :2], torch.tensor([[12 * 24 + 5, 12 * 24 + 6]]))
     assert torch.nonzero(found.abs() > 1e-3).tolist() == [[0, 1, 12, 5]]
     assert found[0, 1, 12, 5] == pytest.approx(5.0, rel=1e-4)
     assert some[0, 1].tolist() == pytest.approx([5.0, 0.0], abs=1e-3)
@@ -68,7 +68,8 @@ def test_what_lies_along_a_shaft_is_looked_up_where_the_shaft_goes_and_nowhere_e
 
 def test_following_some_shafts_gives_what_following_all_of_them_gives():
     made = network()
-    torch.nn.init.normal_(made.along.mixed[-1].weight)
+    torch.nn.init.normal_(made.along.signs.weight)
+    torch.nn.init.normal_(made.along.length_and_widths.weight)
     image = normalise(torch.randint(0, 256, (2, 96, 128, 3), dtype=torch.uint8))
     cells = torch.tensor([[0, 5, 700], [33, 767, 2]])
     with torch.no_grad():

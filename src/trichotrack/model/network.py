@@ -67,7 +67,7 @@ class SignNetwork(nn.Module):
         self.shaft = nn.Conv2d(width, 5, 1)
         self.scalp = nn.Conv2d(width, 1, 1)
         self.strands = nn.Conv2d(width, 1 + signs, 1)
-        self.along = _AlongShaft(width, signs + 3)
+        self.along = _AlongShaft(width, signs)
         _as_ours(self)
         nn.init.normal_(self.logits.weight, std=0.01)
         nn.init.constant_(self.logits.bias, -torch.logit(torch.tensor(1 - START_PROBABILITY)).item())
@@ -103,10 +103,8 @@ class SignNetwork(nn.Module):
         """
         logits, shaft = taken(heads["logits"], cells), taken(heads["shaft"], cells)
         # Which way the shaft goes was followed, and stays; how it goes on is what was found there.
-        found = self.along(heads["features"], shaft[:, :2].detach(), cells)
-        signs = logits.shape[1]
-        length_and_widths = shaft[:, 2:] + found[:, signs:]
-        return logits + found[:, :signs], torch.cat([shaft[:, :2], length_and_widths], dim=1)
+        signs, length_and_widths = self.along(heads["features"], shaft[:, :2].detach(), cells)
+        return logits + signs, torch.cat([shaft[:, :2], shaft[:, 2:] + length_and_widths], dim=1)
 
     def first_stages(self, count: int) -> list[nn.Module]:
         """The backbone's stem and its first count stages; nothing for 0."""
@@ -190,20 +188,24 @@ class _AlongShaft(nn.Module):
     Seen so, a stub looks the same whichever way it points, and its end is found however far it is.
     """
 
-    def __init__(self, width: int, outputs: int) -> None:
+    def __init__(self, width: int, signs: int) -> None:
         super().__init__()
         self.seen = nn.Conv2d(width, ALONG_CHANNELS, 1)
         self.own = nn.Conv1d(width, ALONG_WIDTH, 1)
         self.there = nn.ModuleList(nn.Conv1d(ALONG_CHANNELS, ALONG_WIDTH, 1, bias=False) for _ in ALONG_PX)
-        self.mixed = nn.Sequential(
-            nn.ReLU(), nn.Conv1d(ALONG_WIDTH, ALONG_WIDTH, 1), nn.ReLU(), nn.Conv1d(ALONG_WIDTH, outputs, 1)
-        )
-        # It starts as nothing.
-        nn.init.zeros_(self.mixed[-1].weight)
-        nn.init.zeros_(self.mixed[-1].bias)
+        self.mixed = nn.Sequential(nn.ReLU(), nn.Conv1d(ALONG_WIDTH, ALONG_WIDTH, 1), nn.ReLU())
+        self.signs = nn.Conv1d(ALONG_WIDTH, signs, 1)
+        self.length_and_widths = nn.Conv1d(ALONG_WIDTH, 3, 1)
+        for head in (self.signs, self.length_and_widths):
+            # They start as nothing.
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
 
-    def forward(self, features: Tensor, direction: Tensor, cells: Tensor | None) -> Tensor:
-        """Features (B, width, h, w), direction (B, 2, N) as x, y, not normalised, of cells (B, N): (B, outputs, N)."""
+    def forward(self, features: Tensor, direction: Tensor, cells: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What is to be added to logits (B, C, N), and to the logarithms of length and widths (B, 3, N).
+
+        features: (B, width, h, w). direction: (B, 2, N) as x, y, not normalised, of cells (B, N).
+        """
         height, width = features.shape[-2:]
         y, x = (places.to(features.dtype) + 0.5 for places in _rows_and_columns(features, cells))
         with torch.autocast(features.device.type, enabled=False):
@@ -215,7 +217,8 @@ class _AlongShaft(nn.Module):
                 there = (2 * (x + far * along[:, 0]) / width - 1, 2 * (y + far * along[:, 1]) / height - 1)
                 grid = torch.stack(there, dim=-1)[:, None]
                 total = total + mix(nn.functional.grid_sample(seen, grid, align_corners=False)[:, :, 0])
-            return self.mixed(total)
+            mixed = self.mixed(total)
+            return self.signs(mixed), self.length_and_widths(mixed)
 
 
 def taken(grid: Tensor, cells: Tensor | None) -> Tensor:

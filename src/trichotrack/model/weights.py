@@ -20,7 +20,7 @@ BUNDLED = Path(__file__).parent / "bundled.safetensors"
 SCRATCH_TOLD, IMAGENET_TOLD, BUNDLED_TOLD = "random weights", "ImageNet weights", "the bundled weights"
 """How load_start tells the starts that saw no person's capture."""
 
-CHANNELS = ("logits.weight", "logits.bias")
+CHANNELS = ("logits.weight", "logits.bias", "along.signs.weight", "along.signs.bias")
 """Tensors with a row for each sign."""
 
 
@@ -66,7 +66,7 @@ def take_fitting(
     for name in CHANNELS:
         channels = own[name].clone()
         for i, sign in enumerate(signs):
-            if sign in channel_of:
+            if sign in channel_of and name in weights:
                 channels[i] = weights[name][channel_of[sign]]
         fitting[name] = channels
     network.load_state_dict(fitting, strict=False)
