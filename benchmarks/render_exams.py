@@ -199,10 +199,14 @@ def exam_difficulty(record: dict[str, Any]) -> str:
         "what a device draws over its picture. Intervals are of the people tested on "
         "alone: one training on each."
     )
-    rows = [[what, *_size(sizes[what]), figure(f1s[what], ".3f")] for what in ("drawn", "real")]
-    less = f"Drawn less real: {figure(record['drawn_less_real'], '+.3f')}."
+    rows = [[what.replace("_", " "), *_size(sizes[what]), figure(f1s[what], ".3f")] for what in f1s]
+    told = "; ".join(f"{what.replace('_', ' ')} {figure(row, '+.3f')}" for what, row in record["less_real"].items())
+    as_read = (
+        f"Drawn as read: {record['reader_misses']:.1%} of the hairs left out of the labels and as many marked "
+        f"anywhere, as by one of two equal readers who agree as those of the real set do. Less real: {told}."
+    )
     header = ["captures", "trained on", "tested on", "hairs a capture", "F1"]
-    return paragraph([f"### {record['name']}\n", described]) + figure_table(header, rows) + paragraph([less])
+    return paragraph([f"### {record['name']}\n", described]) + figure_table(header, rows) + paragraph([as_read])
 
 
 def _size(sizes: dict[str, Any]) -> list[str]:

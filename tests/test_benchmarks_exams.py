@@ -251,6 +251,20 @@ def test_the_drawn_counterpart_has_the_people_and_splits_of_the_real_set(benchma
     assert len(merged.labels) == len(rows)
 
 
+def test_labels_as_one_reader_gives_them_miss_and_add_as_much_as_two_readers_differ(benchmarks):
+    exam = benchmarks("exam_difficulty")
+    rows = tuple(CaptureRow(f"{i}.jpg", f"S{i}") for i in range(40))
+    objects = tuple(ObjectRow(f"{i}", f"{i % 40}.jpg", "hair", 1, 1) for i in range(8000))
+    truth = LabelSet(Path(), rows, (), objects)
+    read = [exam.as_a_reader_labels(truth, np.random.default_rng(seed)) for seed in (0, 1)]
+    kept = [{item.id for item in one.objects} & {item.id for item in objects} for one in read]
+    # Two such readers share what both kept; what either adds lies anywhere.
+    f1 = 2 * len(kept[0] & kept[1]) / sum(len(one.objects) for one in read)
+    assert f1 == pytest.approx(exam.READERS_F1, abs=0.01)
+    assert len(read[0].objects) == pytest.approx(8000, rel=0.02)
+    assert all(0 <= item.x <= exam.SIZE_PX[0] and 0 <= item.y <= exam.SIZE_PX[1] for item in read[0].objects)
+
+
 def test_only_what_was_drawn_is_removed(benchmarks, labelled):
     exam = benchmarks("exam_difficulty")
     with pytest.raises(InputError, match="not drawn"):
