@@ -61,6 +61,20 @@ def test_on_a_clipped_scalp_what_looks_like_a_broken_hair_is_counted_as_a_termin
     assert shaved.signs["terminal_hair"].count == 3
 
 
+def test_where_all_hair_ends_within_view_nobody_counts_broken_hairs_before_clipping_is_denied(tmp_path: Path) -> None:
+    hairs = tiny_spec(signs=(SignSpec(SIGN["terminal_hair"], 0.5), SignSpec(SIGN["broken_hair"], 0.5)))
+    counter = Counter(build_tiny_model(tmp_path / "hairs.onnx", hairs), threads=1)
+    stubs = [(40.0 + 50 * i, 40.0 + 60 * j) for i in range(5) for j in range(4)]
+    many = counter.read(scalp(300, 260, {"broken_hair": stubs}), um_per_px=6.0)
+    assert many.signs["broken_hair"].status == "refused"
+    assert "20 of 20 thick hairs end within view, 712 per cm²" in str(many.signs["broken_hair"].reason)
+    assert many.signs["terminal_hair"].status == "counted"
+    few = counter.read(scalp(300, 260, {"broken_hair": stubs[:9]}), um_per_px=6.0)
+    assert few.signs["broken_hair"].count == 9
+    mixed = counter.read(scalp(300, 260, {"broken_hair": stubs[:14], "black_dot": stubs[14:]}), um_per_px=6.0)
+    assert mixed.signs["broken_hair"].count == 14
+
+
 def test_density_presence_and_estimate_follow_from_count_and_area(tiny: Counter) -> None:
     reading = tiny.read(scalp(300, 260, POINTS), um_per_px=6.0)
     area = 300 * 260 * 36e-8

@@ -46,6 +46,10 @@ MIN_SCALP_P = 0.5
 MIN_SCALP_SHARE = 0.3
 """A picture with less scalp than this is refused: it may not be a capture of a scalp at all. Assumed."""
 
+STUBS, STUBS_PER_CM2, STUB_SHARE = 10, 100.0, 0.85
+"""Where at least so many thick hairs, so many per cm² and such a share of them end within view, the scalp may have been
+clipped, and stubs are no longer counted as broken hairs. Set on drawn captures."""
+
 
 class Counter:
     """An exported model, ready to read captures.
@@ -172,6 +176,12 @@ class Counter:
             if share is not None and share < MIN_SCALP_SHARE:
                 reason = f"only {share:.0%} of the picture is scalp; {MIN_SCALP_SHARE:.0%} needed"
                 refusals = [refusal or reason for refusal in refusals]
+            if preparation == "none" and scale is not None:
+                reason = self._looks_clipped(found, scale.area_cm2(*size) * (1.0 if share is None else share))
+                refusals = [
+                    refusal or (reason if name in COUNTED_AS["clipped"] else None)
+                    for refusal, name in zip(refusals, self.spec.sign_names, strict=True)
+                ]
             objects = self._objects(found, wanted, size, refusals)
         calibrated = self.spec.um_per_px is not None
         shown = 1.0 if share is None else share
@@ -285,6 +295,20 @@ class Counter:
         if trained and not trained[0] / RANGE_SLACK <= scale.um_per_px <= trained[1] * RANGE_SLACK:
             return f"{scale.um_per_px:.3g} µm per px; the model was trained for {trained[0]:.3g} to {trained[1]:.3g}"
         return channel.sign.too_coarse(scale.um_per_px) or channel.missed
+
+    def _looks_clipped(self, found: Detections, area_cm2: float) -> str | None:
+        """Why stubs are not told from clipped hair here, where nobody said that it was clipped; None where they are."""
+        whole = set(COUNTED_AS["clipped"].values())
+        names = [self.spec.sign_names[i] for i in found.sign]
+        stubs = sum(name in COUNTED_AS["clipped"] for name in names)
+        thick = stubs + sum(name in whole for name in names)
+        few = stubs < max(STUBS, STUBS_PER_CM2 * area_cm2)
+        if not whole <= set(self.spec.sign_names) or few or stubs < STUB_SHARE * thick:
+            return None
+        return (
+            f"{stubs} of {thick} thick hairs end within view, {stubs / area_cm2:.0f} per cm², as on a clipped scalp; "
+            "say so if it was clipped"
+        )
 
     def _canonical_size(self, capture: Capture, scale: Scale | None) -> tuple[int, int]:
         size = (capture.width, capture.height)
