@@ -16,6 +16,8 @@ from trichotrack.labels.write import write_labels
 from trichotrack.model import cards
 from trichotrack.model.cli import main
 from trichotrack.model.data import SignData
+from trichotrack.model.datasets import labelled_captures
+from trichotrack.model.monitored import check_monitored
 from trichotrack.model.pace import Pace
 from trichotrack.model.plan import Plan
 from trichotrack.model.task import SignTask, load_task
@@ -170,10 +172,19 @@ def test_a_monitored_sign_that_the_plan_does_not_seek_is_told(folder, tmp_path):
         fit(folder, tmp_path, "--best.monitor=val/f1/blackdot", "--pace.steps=2")
 
 
+def test_validation_captures_without_any_structure_are_told_since_every_checkpoint_would_be_as_good(folder):
+    bare = read_labels(folder)
+    bare = dataclasses.replace(bare, objects=tuple(item for item in bare.objects if item.sign == "pigtail_hair"))
+    captures = labelled_captures(bare, Plan(), "val")
+    with pytest.raises(InputError, match="no structure of any sign of the plan is labelled in the 2 validation captur"):
+        check_monitored(["val/f1", "val/loss"], Plan().signs, captures)
+    check_monitored(["val/loss"], Plan().signs, captures)
+
+
 def test_five_captures_with_one_person_to_validate_train_and_it_is_said_how_little_that_shows(tmp_path, capfd):
     folder = write_folder(tmp_path / "five", people=5)
     labels = read_labels(folder)
-    split = ("train", "train", "train", "train", "val")
+    split = ("train", "train", "val", "train", "train")
     rows = tuple(dataclasses.replace(row, split=part) for row, part in zip(labels.captures, split, strict=True))
     write_labels(dataclasses.replace(labels, captures=rows), folder)
     cli = fit(folder, tmp_path / "runs", "--pace.steps=2", "--pace.check_every=2", "--data.init_args.batch_size=8")
@@ -235,7 +246,7 @@ def card(tmp_path):
 
 
 def no_nvidia_smi(monkeypatch):
-    monkeypatch.setattr(cards.shutil, "which", lambda name: None)
+    monkeypatch.setattr(cards.shutil, "which", lambda _: None)
     monkeypatch.setattr(cards.torch.cuda, "is_available", lambda: False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
@@ -247,7 +258,7 @@ def test_a_card_with_a_torch_for_the_cpu_alone_is_noticed_and_the_remedy_told(mo
     told = cards.card_remedy([card])
     assert "built for the CPU alone" in told
     assert "uv pip install --torch-backend=auto" in told
-    monkeypatch.setattr(cards.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(cards.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
     assert cards.card_remedy([]) == told
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trichotrack.cli.labels_suggest import suggest
 from trichotrack.problems import InputError, Problem
 
 if TYPE_CHECKING:
@@ -302,3 +303,7 @@ def _print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str
     for line in lines:
         table.add_row(*(Text(line[position]) for position in shown))
     Console().print(table)
+
+
+# A command with a file of its own.
+labels_app.command("suggest")(suggest)

@@ -28,8 +28,8 @@ class TrainingCLI(LightningCLI):
     """LightningCLI in which the data take the model's plan, and a run leaves logs, checkpoints and its folder.
 
     Runs lie under trainer.default_root_dir as version_0, version_1 and so on. `best.monitor` names the figure by which
-    best.ckpt is kept; last.ckpt is that of the last epoch, from which a killed run goes on. `pace` counts in steps what the
-    trainer counts in epochs.
+    best.ckpt is kept; last.ckpt is that of the last epoch, from which a killed run goes on. `pace` counts in steps what
+    the trainer counts in epochs.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

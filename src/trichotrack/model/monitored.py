@@ -64,7 +64,7 @@ def check_monitored(names: Iterable[str], signs: tuple[str, ...], captures: list
             what = f"no {sign}"
         else:
             continue
-        message = f"cannot be measured: {what} is labelled in the {len(captures)} validation captures"
+        message = f"cannot be measured: {what} is labelled in the {_captures(captures, 'validation ')}"
         problems.append(Problem(name, message, remedy))
     if problems:
         raise InputError(problems)
@@ -75,7 +75,10 @@ def who_validates(captures: list[LabelledCapture]) -> str:
     if not captures:
         return ""
     people = len({capture.row.patient for capture in captures})
-    said = f"Validation: {len(captures)} capture{'s' * (len(captures) > 1)} of {people} "
-    said += "people" if people > 1 else "person"
+    said = f"Validation: {_captures(captures)} of {people} {'people' if people > 1 else 'person'}"
     few = "; so few say little of others, so that the figures are not to be quoted" if people < FEW_PEOPLE else ""
     return f"{said}{few}."
+
+
+def _captures(captures: list[LabelledCapture], kind: str = "") -> str:
+    return f"{len(captures)} {kind}capture{'s' * (len(captures) != 1)}"
