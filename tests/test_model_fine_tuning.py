@@ -235,7 +235,7 @@ def test_the_recipes_for_own_labels_leave_open_what_the_labels_decide(recipe):
     config = yaml.safe_load((CONFIGS / recipe).read_text("utf-8"))
     assert "plan" not in config["model"]
     assert config["model"]["start"] == "bundled"
-    assert set(config["data"]["init_args"]) == {"workers"}
+    assert set(config["data"]["init_args"]) == {"labels", "workers"}
 
 
 @pytest.fixture
