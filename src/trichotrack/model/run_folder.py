@@ -92,7 +92,7 @@ class RunFolder(Callback):
         for judge in trainer.checkpoint_callbacks:
             if judge.monitor and judge.best_model_score is not None:
                 best = f"best {judge.monitor} {float(judge.best_model_score):.3f}{why}: {judge.best_model_path}"
-                rank_zero_info(f"Ended after {trainer.current_epoch} epochs, {trainer.global_step} steps; {best}")
+                rank_zero_info(f"Ended, epoch {trainer.current_epoch}, {trainer.global_step} steps; {best}")
 
     def on_validation_batch_end(
         self,
