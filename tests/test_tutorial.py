@@ -8,6 +8,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -74,7 +75,7 @@ def test_the_script_makes_a_yolo_set_whose_boxes_lie_on_the_labels(tmp_path, mon
     lines = [line.split() for line in (tmp_path / "my-yolo" / "labels" / "S001_1.txt").read_text().splitlines()]
     found = [(float(x) * 640, float(y) * 512) for number, x, y, *_ in lines if number == "0"]
     assert len(dots) == len(found) > 0
-    assert sorted(found) == pytest.approx(sorted((o.x, o.y) for o in dots))
+    assert np.array(sorted(found)) == pytest.approx(np.array(sorted((o.x, o.y) for o in dots)))
     assert len(list((tmp_path / "my-yolo" / "labels").iterdir())) == len(labelled.captures)
 
 

@@ -63,7 +63,8 @@ class RunFolder(Callback):
             if told:
                 rank_zero_info(told)
         pl_module.manifest = _manifest(trainer, pl_module)
-        _write(folder / "manifest.json", pl_module.manifest)
+        if trainer.is_global_zero:
+            _write(folder / "manifest.json", pl_module.manifest)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         # Only now does a resumed training know its epoch.
