@@ -89,7 +89,9 @@ def folder(tmp_path):
         Image.fromarray(reddish if name == "red" else plain).save(out / "images" / f"{name}.png")
         rows.append(f"images/{name}.png,{name},v1,vertex,1,6,none,{split}")
     (out / "captures.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    (out / "labels.csv").write_text("file,sign,level,value,rater\nimages/known.png,black_dot,exhaustive,,\n", encoding="utf-8")
+    (out / "labels.csv").write_text(
+        "file,sign,level,value,rater\nimages/known.png,black_dot,exhaustive,,\n", encoding="utf-8"
+    )
     return out
 
 
