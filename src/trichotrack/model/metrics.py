@@ -69,13 +69,6 @@ class PointFigures(Metric):
             rows[: len(here), 5:] = np.stack([sweep.scores, sweep.right, sweep.excused], axis=1)
             self.rows.append(torch.from_numpy(rows.astype(np.float32)).to(self.device))
 
-    def gathered(self) -> AbstractContextManager[None]:
-        """Within it, the rows are those of all processes; for one process nothing changes."""
-        if not self.rows:
-            # torchmetrics gathers tables of one width alone.
-            self.rows.append(torch.empty((0, COLUMNS), device=self.device))
-        return self.sync_context()
-
     def compute(self) -> Tensor:
         """F1 of each sign (signs,) at its threshold; nan for one nowhere labelled exhaustively."""
         values = {sign: validated.figures.f1.value for sign, validated in self.validated().items()}
@@ -113,6 +106,17 @@ class PointFigures(Metric):
             excused=found[:, 7] > 0,
             area_cm2=float(area_cm2),
         )
+
+
+def gathered(figures: Metric, columns: int, dtype: torch.dtype = torch.float32) -> AbstractContextManager[None]:
+    """Within it, the table `rows` of figures has the rows of all processes; for one process nothing changes.
+
+    columns, dtype: of that table.
+    """
+    if not figures.rows:
+        # torchmetrics gathers tables of one width and kind alone.
+        figures.rows.append(torch.empty((0, columns), dtype=dtype, device=figures.device))
+    return figures.sync_context()
 
 
 def mean_f1(validated: Mapping[str, Validated]) -> Tensor:

@@ -37,11 +37,13 @@ def check_monitored(names: Iterable[str], signs: tuple[str, ...], captures: list
     """Raises InputError where an F1 of names cannot be measured on captures, before Lightning fails after an epoch.
 
     An F1 needs at least one labelled structure of the sign (of any sign for `val/f1`) in captures that are labelled
-    exhaustively; where none is, every checkpoint would be as good as another.
+    exhaustively; where none is, every checkpoint would be as good as another. Captures without any exhaustive label
+    are not this function's to judge.
     """
     if not captures:
         return
     marked: Counter[str] = Counter()
+    located = any((capture.levels == EXHAUSTIVE).any() for capture in captures)
     for capture in captures:
         for channel in np.flatnonzero(capture.levels == EXHAUSTIVE):
             marked[signs[channel]] += int((capture.structures.channel == channel).sum())
@@ -55,12 +57,12 @@ def check_monitored(names: Iterable[str], signs: tuple[str, ...], captures: list
     problems = []
     for name in names:
         sign = name.removeprefix(f"{F1}/")
-        if name == F1 and not some:
+        if name == F1 and located and not some:
             what = "no structure of any sign of the plan"
         elif name.startswith(f"{F1}/") and sign not in signs:
             problems.append(Problem(name, f"is to be monitored, but the plan seeks {', '.join(signs)}", remedy))
             continue
-        elif name.startswith(f"{F1}/") and not marked[sign]:
+        elif name.startswith(f"{F1}/") and located and not marked[sign]:
             what = f"no {sign}"
         else:
             continue

@@ -18,7 +18,7 @@ from torch import Tensor
 from trichotrack.detect.decode import decode, valid_cells
 from trichotrack.detect.detections import Detections
 from trichotrack.model import losses
-from trichotrack.model.metrics import LOWEST_SCORE, PointFigures, Validated, mean_f1
+from trichotrack.model.metrics import COLUMNS, LOWEST_SCORE, PointFigures, Validated, gathered, mean_f1
 from trichotrack.model.network import Backbone, SignNetwork, normalise
 from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, UNKNOWN, Structures
@@ -144,7 +144,7 @@ class SignTask(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         stage = "test" if self.trainer.testing else "val"
-        with self.points.gathered():
+        with gathered(self.points, COLUMNS):
             self.validated = self.points.validated()
         self.validated_epoch = self.current_epoch
         self.points.reset()
