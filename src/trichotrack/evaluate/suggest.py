@@ -108,7 +108,7 @@ def suggest(
                 problems += error.problems
             if on_capture:
                 on_capture(len(seen[0]) + len(seen[1]) + len(problems), total)
-    return Suggested(tuple(ranked(*seen, captures)), len(seen[0]), len(seen[1]), tuple(problems))
+    return Suggested(tuple(ranked(seen[0], seen[1], captures)), len(seen[0]), len(seen[1]), tuple(problems))
 
 
 def look(counter: Counter, path: Path, row: CaptureRow, signs: Collection[str] = (), *, doubted: bool = True) -> Looked:
