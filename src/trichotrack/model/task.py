@@ -14,6 +14,7 @@ import torch
 from lightning import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor
+from torchmetrics import MeanMetric
 
 from trichotrack.detect.decode import decode, valid_cells
 from trichotrack.detect.detections import Detections
@@ -69,6 +70,7 @@ class SignTask(LightningModule):
         self.points = PointFigures(
             self.plan.signs, self.plan.tolerance_px, dict.fromkeys(ACTIVE_SIGNS, self.plan.max_false_per_cm2)
         )
+        self.mean_loss = MeanMetric()
         self.validated: dict[str, Validated] = {}
         self.validated_epoch = -1
         self.manifest: dict[str, Any] = {}
@@ -117,9 +119,10 @@ class SignTask(LightningModule):
         # Over several processes the sampler evens their shares out by giving some captures twice: those count once.
         place = index * self.trainer.world_size + self.trainer.global_rank
         repeated = self.trainer.world_size > 1 and int(batch["capture"]) != place
-        self.log("val/loss", loss, on_epoch=True, batch_size=0 if repeated else 1, sync_dist=True)
+        self.log("val/loss", self.mean_loss, on_step=False, on_epoch=True, batch_size=1)
         if repeated:
             return
+        self.mean_loss.update(loss)
         empty = np.full((len(batch["xy"][0]), 2), np.nan)
         known = Structures(
             batch["xy"][0].cpu().numpy().astype(np.float64),
