@@ -63,7 +63,7 @@ def test_every_recipe_takes_one_step_and_validates(recipe, tmp_path, folder):
     extra += ["--trainer.check_val_every_n_epoch=1", "--data.init_args.workers=0", "--data.init_args.batch_size=2"]
     extra += ["--data.init_args.crop_px=96", "--trainer.precision=32-true"]
     if config["data"]["class_path"] == "SignData":
-        real = "hair" in config["model"]["plan"]["signs"]
+        real = "hair" in config["model"].get("plan", {}).get("signs", ())
         labels = write_folder(tmp_path / "real", as_real=True) if real else folder
         extra += [f"--data.init_args.labels={labels}", f"--data.init_args.cache={tmp_path / 'cache'}"]
     else:
