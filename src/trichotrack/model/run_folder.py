@@ -65,7 +65,8 @@ class RunFolder(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seconds = time.monotonic() - self._epoch_began
-        samples = trainer.num_training_batches * trainer.train_dataloader.batch_size
+        loader = trainer.train_dataloader
+        samples = trainer.num_training_batches * (loader.batch_size or len(loader.dataset) / len(loader))
         pl_module.log("train/samples_per_second", samples / seconds)
         done = trainer.current_epoch + 1
         left = _time_left(trainer, time.monotonic() - self._began, done - self._first_epoch)
