@@ -51,7 +51,10 @@ def test_presence_pulls_the_likelier_peak_more_and_absence_pushes_each_by_its_ch
     # P = 1 - 0.5 · 0.25 = 0.875. Present: -ln 0.875, d/dlogit = -(1 - P) / P · p = -p / 7: -0.0714286 and -0.1071429.
     # Absent: -ln(1 - P) = ln 8, d/dlogit = p: 0.5 and 0.75.
     every = torch.tensor([False])
-    for present, expected, gradient in ((1.0, -math.log(0.875), [-0.5 / 7, -0.75 / 7]), (0.0, math.log(8), [0.5, 0.75])):
+    for present, expected, gradient in (
+        (1.0, -math.log(0.875), [-0.5 / 7, -0.75 / 7]),
+        (0.0, math.log(8), [0.5, 0.75]),
+    ):
         logits, peaks = two_peaks()
         loss = levels.presence(logits, peaks, torch.tensor([[present]]), every)
         loss.backward()
