@@ -93,7 +93,7 @@ def _read(counter: OpenCounter, capture: CachedCapture, objects: Sequence[Object
     row = capture.capture.row
     groups = {HAIR: counter.hairs, WITH_DOTS: (*counter.hairs, "black_dot")}
     found = _on(counter.at_threshold(LOWEST_SCORE).detect(image), valid)
-    own = _on(counter.prepared(row.preparation).detect(image), valid)
+    own = _on(counter.detect(image, row.preparation), valid)
 
     def swept(marks: Detections, name: str, without: frozenset[str] = frozenset()) -> Sweep:
         chosen = counter.of_signs(marks, tuple(sign for sign in groups[name] if sign not in without))

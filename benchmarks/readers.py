@@ -22,13 +22,9 @@ from trichotrack.model.task import SignTask, load_task
 from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.model_file import DECODED, ModelFile, open_model
 from trichotrack.runtime.spec import ModelSpec, SignSpec
-from trichotrack.signs import DOTS, REFUSED_BY_PREPARATION
+from trichotrack.signs import DOTS
 
 __all__ = ["LOWEST_SCORE", "OpenCounter", "counter_of", "open_counter"]
-
-
-NEVER = 2.0
-"""A threshold that no score reaches."""
 
 
 class OpenCounter(Counter):
@@ -49,13 +45,6 @@ class OpenCounter(Counter):
     def unrefusing(self) -> OpenCounter:
         """No sign refused for what its model missed in validation: an exam measures these too."""
         return self.changed(lambda channel: dataclasses.replace(channel, recall=None, recall_se=None))
-
-    def prepared(self, preparation: str) -> OpenCounter:
-        """Signs that the preparation refuses are not looked for."""
-        refused, _ = REFUSED_BY_PREPARATION[preparation]
-        return self.changed(
-            lambda channel: dataclasses.replace(channel, threshold=NEVER) if channel.sign.name in refused else channel
-        )
 
     @property
     def missed(self) -> frozenset[str]:

@@ -28,17 +28,19 @@ def test_import_split_describe_and_check_follow_each_other(tmp_path: Path) -> No
     assert done.exit_code == 0
     assert "patient P0, n 1" in done.output
     assert "5 captures of 5 patients, 5 of 5 objects" in done.output
-    split = run("split", out, "--val", 0.4, "--json")
+    split = run("split", out, "--val", 0.4, "--allow-few", "--json")
     assert json.loads(split.output)["patients"] == {"train": 3, "val": 2}
-    assert run("split", out, "--val", 0.4).exit_code == 0
-    assert "is split already" in str(run("split", out, "--val", 0.2).exception)
-    assert run("split", out, "--val", 0.2, "--replace").exit_code == 0
+    assert run("split", out, "--val", 0.4, "--allow-few").exit_code == 0
+    assert "is split already" in str(run("split", out, "--val", 0.2, "--allow-few").exception)
+    assert run("split", out, "--val", 0.2, "--allow-few", "--replace").exit_code == 0
     described = json.loads(run("describe", out, "--json").output)
     assert described["um_per_px"] == [2.5, 2.5]
     assert [(s["split"], s["objects"]) for s in described["signs"]] == [("train", 4), ("val", 1)]
     assert "2.5 to 2.5 µm per px" in run("describe", out).output
     checked = run("check", out)
-    assert (checked.exit_code, checked.stdout) == (0, "No problems: 5 captures, 5 labels, 5 objects.\n")
+    assert checked.exit_code == 0
+    assert "No errors, 1 warning: 5 captures, 5 labels, 5 objects, 5 pictures opened." in checked.stdout
+    assert "makes a picture of 64x48 px" in checked.stdout
     assert {row.preparation for row in read_labels(out).captures} == {"clipped"}
 
 
@@ -52,7 +54,7 @@ def test_check_lists_every_problem_and_exits_with_2(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "captures.csv, row 2, column um_per_px" in done.output
     assert "captures.csv, row 4, column file: does not exist" in done.output
-    assert "2 problems." in done.output
+    assert "2 errors, " in done.output
     told = json.loads(run("check", tmp_path, "--json", "--tables-only").output)
     assert [(p["table"], p["row"], p["column"], p["value"]) for p in told["problems"]] == [
         ("captures.csv", 2, "um_per_px", "0.0025")

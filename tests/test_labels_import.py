@@ -14,9 +14,11 @@ from PIL import Image
 from labels_fixture import save_image
 from trichotrack.labels.derive import with_parents
 from trichotrack.labels.file_names import NamePattern
-from trichotrack.labels.importers.coco import import_coco
-from trichotrack.labels.importers.common import ClassMap, ImportOptions, link_or_copy, read_class_map
-from trichotrack.labels.importers.voc import import_voc
+from trichotrack.labels.importers.assemble import assemble
+from trichotrack.labels.importers.coco import read_coco
+from trichotrack.labels.importers.common import ClassMap, ImportOptions, ImportSummary, read_class_map
+from trichotrack.labels.importers.images import link_or_copy
+from trichotrack.labels.importers.voc import read_voc
 from trichotrack.labels.read import read_labels
 from trichotrack.problems import InputError
 
@@ -24,7 +26,8 @@ SHARED = Path(__file__).parents[2] / "shared" / "datasets" / "hair-follicles-70x
 MAP = Path(__file__).parents[1] / "configs" / "hair_roots_70x.map.yaml"
 needs_hair70x = pytest.mark.skipif(not SHARED.is_dir(), reason="the set hair-follicles-70x is not there")
 
-DOTS = ImportOptions(class_map=ClassMap({"dot": "black_dot", "dirt": None}), um_per_px=2.5)
+BY_NAME = "{patient}_{n}"
+DOTS = ImportOptions(BY_NAME, class_map=ClassMap({"dot": "black_dot", "dirt": None}), um_per_px=2.5)
 
 
 def save_voc(folder: Path, name: str, objects: list[tuple[str, object, object, object, object]], *, tag: str = "name",
@@ -39,6 +42,16 @@ def save_voc(folder: Path, name: str, objects: list[tuple[str, object, object, o
         f"<annotation><filename>{name}.jpg</filename><size><width>{size[0]}</width><height>{size[1]}</height></size>"
         f"{marks}</annotation>"
     )
+
+
+def import_voc(
+    source: Path, images: Path, out: Path, options: ImportOptions, *, vectors: bool = False
+) -> ImportSummary:
+    return assemble(read_voc(source, vectors=vectors), images, out, options)
+
+
+def import_coco(source: Path, images: Path, out: Path, options: ImportOptions) -> ImportSummary:
+    return assemble(read_coco(source), images, out, options)
 
 
 @pytest.fixture
@@ -76,7 +89,7 @@ def test_every_annotated_capture_is_exhaustive_for_every_sign_and_no_other(tmp_p
         ("P1", {"n": "1"}, 2.5),
         ("P2", {"n": "1"}, 2.5),
     ]
-    assert summary.dropped == {"its annotation has no image": 1, "class dirt is left out by the map": 1}
+    assert summary.dropped == {"its image is not there": 1, "class dirt is left out by the map": 1}
     assert (summary.objects_read, summary.mapped) == (3, {"black_dot": 1})
 
 
@@ -118,7 +131,7 @@ def test_everything_wrong_with_a_set_is_told_at_once_and_nothing_is_written(tmp_
 
 def test_classes_nobody_named_are_kept_only_on_request(tmp_path: Path, images: Path) -> None:
     save_voc(tmp_path / "xml", "P1_1", [("my mole", 1, 1, 3, 3), ("black_dot", 1, 1, 3, 3)])
-    import_voc(tmp_path / "xml", images, tmp_path / "out", ImportOptions(keep_classes=True))
+    import_voc(tmp_path / "xml", images, tmp_path / "out", ImportOptions(BY_NAME, keep_classes=True))
     labelset = read_labels(tmp_path / "out")
     assert [o.sign for o in labelset.objects] == ["my mole", "black_dot"]
     assert labelset.signs["my mole"].role == "context"
@@ -148,7 +161,7 @@ def test_images_are_linked_or_else_copied(tmp_path: Path, images: Path) -> None:
 
 def test_images_in_place_are_left_where_they_are(tmp_path: Path, images: Path) -> None:
     save_voc(tmp_path / "xml", "P1_1", [])
-    options = ImportOptions(class_map=DOTS.class_map, in_place=True)
+    options = ImportOptions(BY_NAME, class_map=DOTS.class_map, in_place=True)
     import_voc(tmp_path / "xml", tmp_path, tmp_path, options)
     assert read_labels(tmp_path, check_images=True).captures[0].file == "images/P1_1.jpg"
     with pytest.raises(InputError, match="is not under"):
@@ -160,20 +173,24 @@ def test_an_existing_set_is_replaced_only_on_request(tmp_path: Path, images: Pat
     import_voc(tmp_path / "xml", images, tmp_path / "out", DOTS)
     with pytest.raises(InputError, match="holds a labelled set already"):
         import_voc(tmp_path / "xml", images, tmp_path / "out", DOTS)
-    import_voc(tmp_path / "xml", images, tmp_path / "out", ImportOptions(class_map=DOTS.class_map, overwrite=True))
+    import_voc(
+        tmp_path / "xml", images, tmp_path / "out", ImportOptions(BY_NAME, class_map=DOTS.class_map, overwrite=True)
+    )
     assert read_labels(tmp_path / "out").captures[0].um_per_px is None
 
 
 def test_an_import_below_the_images_does_not_find_its_own_copies(tmp_path: Path, images: Path) -> None:
     save_voc(tmp_path / "xml", "P1_1", [])
-    options = ImportOptions(class_map=DOTS.class_map, overwrite=True)
+    options = ImportOptions(BY_NAME, class_map=DOTS.class_map, overwrite=True)
     for _ in range(2):
         assert import_voc(tmp_path / "xml", images, images / "out", options).captures == 1
 
 
 def test_a_rater_is_kept(tmp_path: Path, images: Path) -> None:
     save_voc(tmp_path / "xml", "P1_1", [("dot", 1, 1, 3, 3)])
-    import_voc(tmp_path / "xml", images, tmp_path / "out", ImportOptions(class_map=DOTS.class_map, rater="second"))
+    import_voc(
+        tmp_path / "xml", images, tmp_path / "out", ImportOptions(BY_NAME, class_map=DOTS.class_map, rater="second")
+    )
     labelset = read_labels(tmp_path / "out")
     assert (labelset.labels[0].rater, labelset.objects[0].rater) == ("second", "second")
 
@@ -293,7 +310,7 @@ def test_an_import_pattern_names_the_patient_and_no_table_column(tmp_path: Path,
 
 @needs_hair70x
 def test_the_real_set_is_imported_whole(tmp_path: Path) -> None:
-    options = ImportOptions(um_per_px=2.82, class_map=read_class_map(MAP))
+    options = ImportOptions(BY_NAME, um_per_px=2.82, class_map=read_class_map(MAP))
     summary = import_voc(SHARED / "Annotations", SHARED / "Images", tmp_path, options, vectors=True)
     assert (summary.captures, summary.patients, summary.objects_read) == (788, 197, 9739)
     assert summary.dropped == {"its point lies outside the image": 1}

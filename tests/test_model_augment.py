@@ -20,7 +20,12 @@ def dotted(x=31.0, y=60.0, tip=(50.0, 70.0)):
     image = np.repeat((220 - 200 * share).astype(np.uint8)[..., None], 3, axis=2)
     known = Structures(np.array([[x, y]]), np.array([0]), np.array([tip]), np.full((1, 2), np.nan), np.array([[x, y]]))
     return Sample(
-        image, known, np.array([EXHAUSTIVE]), np.ones((SIDE, SIDE), bool), np.full((SIDE, SIDE), SCALP, np.uint8)
+        image,
+        known,
+        np.array([EXHAUSTIVE]),
+        np.ones((SIDE, SIDE), bool),
+        np.full((SIDE, SIDE), SCALP, np.uint8),
+        np.zeros((SIDE, SIDE), np.uint8),
     )
 
 

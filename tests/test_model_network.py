@@ -20,6 +20,8 @@ def network(backbone="mobilenetv4_conv_small", signs=3, seed=0):
     torch.manual_seed(seed)
     made = SignNetwork(signs, backbone, width=16).eval()
     torch.nn.init.normal_(made.logits.weight, std=1.0)
+    torch.nn.init.normal_(made.shaft.weight, std=1.0)
+    torch.nn.init.normal_(made.along.mixed[-1].weight, std=0.3)
     return made
 
 
@@ -43,6 +45,40 @@ def test_a_tile_with_its_halo_gives_what_the_whole_image_gives(backbone):
 def test_nothing_in_the_network_looks_at_the_whole_image(backbone):
     kinds = {type(module).__name__ for module in network(backbone).modules()}
     assert not {kind for kind in kinds if "SqueezeExcite" in kind or "AdaptiveAvgPool" in kind}
+
+
+def test_what_lies_along_a_shaft_is_looked_up_where_the_shaft_goes_and_nowhere_else():
+    made = network()
+    along = made.along
+    for parameter in along.parameters():
+        torch.nn.init.zeros_(parameter)
+    along.seen.weight.data[0, 0] = 1.0  # sees feature 0
+    along.there[3].weight.data[0, 0] = 1.0  # 40 px away, 10 cells
+    along.mixed[1].weight.data[0, 0] = along.mixed[3].weight.data[1, 0] = 1.0  # tells it of sign 1
+    features = torch.zeros(1, 16, 24, 24)
+    features[0, 0, 12, 15] = 5.0
+    right = torch.tensor([3.0, 0.0])[None, :, None].expand(1, 2, 24 * 24)
+    with torch.no_grad():
+        found = along(features, right, None).reshape(1, -1, 24, 24)
+        some = along(features, right[..., :2], torch.tensor([[12 * 24 + 5, 12 * 24 + 6]]))
+    assert torch.nonzero(found.abs() > 1e-3).tolist() == [[0, 1, 12, 5]]
+    assert found[0, 1, 12, 5] == pytest.approx(5.0, rel=1e-4)
+    assert some[0, 1].tolist() == pytest.approx([5.0, 0.0], abs=1e-3)
+
+
+def test_following_some_shafts_gives_what_following_all_of_them_gives():
+    made = network()
+    torch.nn.init.normal_(made.along.mixed[-1].weight)
+    image = normalise(torch.randint(0, 256, (2, 96, 128, 3), dtype=torch.uint8))
+    cells = torch.tensor([[0, 5, 700], [33, 767, 2]])
+    with torch.no_grad():
+        heads = made.at_first_sight(image)
+        logits, shaft = made.looked_along(heads, cells)
+        everywhere = made(image)
+    for some, grid in ((logits, everywhere["logits"]), (shaft, everywhere["shaft"])):
+        expected = torch.stack([grid[i].flatten(1)[:, cells[i]] for i in range(2)])
+        assert torch.allclose(some, expected, atol=1e-5)
+    assert not torch.allclose(heads["logits"], everywhere["logits"], atol=1e-2)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5))

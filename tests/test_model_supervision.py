@@ -42,6 +42,7 @@ def sample(levels, points=((20, 20), (44, 44)), channels=(0, 1), ignored=(), val
         np.array(levels),
         np.ones((64, 64), bool) if valid is None else valid,
         np.full((64, 64), UNKNOWN, np.uint8),
+        np.full((64, 64), UNKNOWN, np.uint8),
     )
 
 
@@ -125,11 +126,79 @@ def test_scalp_is_taught_where_it_is_known_and_nowhere_else():
     assert not logits.grad[0, 0, :, 8:].any()
 
 
+def test_rivals_part_the_signs_known_apart_and_leave_unknown_ones_alone():
+    # Root of sign 0 at cell (5, 5): with all logits 0, a softmax over the two known signs gives 1/2, so log 2.
+    batch = {name: value[None] for name, value in tensors_of(sample([EXHAUSTIVE] * 2), Plan(signs=SIGNS)).items()}
+    logits = torch.zeros(1, 2, 16, 16, requires_grad=True)
+    loss = losses.rivals(logits, batch["heat"], batch["weight"])
+    loss.backward()
+    assert loss.item() == pytest.approx(np.log(2), rel=1e-5)
+    # Two roots: each cell's gradient is (p - y) / 2 = ∓0.25, and no other cell has any.
+    assert logits.grad[0, :, 5, 5].tolist() == pytest.approx([-0.25, 0.25])
+    assert logits.grad[0, :, 11, 11].tolist() == pytest.approx([0.25, -0.25])
+    assert torch.count_nonzero(logits.grad) == 4
+    one = {name: value[None] for name, value in tensors_of(sample([EXHAUSTIVE, UNKNOWN]), Plan(signs=SIGNS)).items()}
+    assert losses.rivals(logits, one["heat"], one["weight"]).item() == 0
+
+
+def test_strands_weigh_each_kind_of_shaft_alike_however_much_of_it_there_is():
+    # Of three kinds, kind 0 fills 6 cells and kind 2 one; the rest is unknown. Kind 0 is told right, kind 2 is not.
+    target = torch.full((1, 4, 4), -1)
+    target[0, 0, :], target[0, 1, :2], target[0, 3, 3] = 0, 0, 2
+    logits = torch.zeros(1, 3, 4, 4)
+    logits[0, 0] = 2.0
+    right, wrong = np.log(np.e**2 + 2) - 2, np.log(np.e**2 + 2)
+    assert losses.strands(logits, target).item() == pytest.approx((right + wrong) / 2, rel=1e-5)
+    assert losses.strands(logits, torch.full((1, 4, 4), -1)).item() == 0
+
+
+def test_every_root_is_among_the_cells_whose_shafts_are_followed():
+    batch = {name: value[None] for name, value in tensors_of(sample([EXHAUSTIVE] * 2), Plan(signs=SIGNS)).items()}
+    cells = losses.cells_to_follow(torch.zeros(1, 2, 16, 16), batch)
+    assert {5 * 16 + 5, 11 * 16 + 11} <= set(cells[0].tolist())
+    assert len(set(cells[0].tolist())) == min(losses.FOLLOWED, 256)
+
+
+CLIPPED = Priors(scalp=ScalpPriors(clipped_chance=1.0))
+
+
+def test_a_clipped_hair_is_taught_as_what_it_looks_like():
+    plan = Plan(("black_dot", "broken_hair", "terminal_hair", "pigtail_hair"), ("intermediate_hair",))
+    source = DrawnCapture(plan, (6.0, 6.0), (1800.0, 1800.0), CLIPPED, teaching=True)
+    taught, kept_apart = source.sample(3, 0, 0), replace(source, teaching=False).sample(3, 0, 0)
+    assert taught.levels.tolist() == [EXHAUSTIVE, EXHAUSTIVE, EXHAUSTIVE, UNKNOWN]
+    assert np.isin(taught.structures.channel, (1, 2)).all()
+    # What ends in view looks broken; only a hair that the border cuts is seen to be terminal.
+    height, width = taught.image.shape[:2]
+    tip = taught.structures.tip
+    inside = ((tip > 1) & (tip < (width - 1, height - 1))).all(axis=1)
+    assert inside.any()
+    assert (taught.structures.channel[inside] == 1).all()
+    # Where figures are taken, nobody says which is which.
+    assert kept_apart.levels.tolist() == [EXHAUSTIVE, UNKNOWN, UNKNOWN, UNKNOWN]
+
+
+def test_strands_lie_along_the_shafts_of_their_signs():
+    plan = Plan(("broken_hair", "terminal_hair", "short_vellus_hair", "tapering_hair"), ("intermediate_hair",))
+    seen = 0
+    for index in range(3):
+        drawn = DrawnCapture(plan, (6.0, 6.0), (2000.0, 2000.0)).sample(5, 0, index)
+        known = drawn.structures
+        for root, tip, channel in zip(known.xy, known.tip, known.channel, strict=True):
+            if np.hypot(*(tip - root)) * plan.um_per_px > 600:
+                continue  # longer hair bends away from the line between its ends
+            column, row = ((root + tip) / 2).astype(int)
+            around = drawn.strands[max(row - 4, 0) : row + 5, max(column - 4, 0) : column + 5]
+            seen += int((around == 2 + channel).any())
+            # Where its own shaft is not on top, another covers it.
+            assert (around > 0).any()
+    assert seen >= 5
+
+
 def test_a_drawn_clipped_scalp_says_nothing_of_signs_told_by_their_free_end():
     plan = Plan(("black_dot", "broken_hair", "terminal_hair", "pigtail_hair"), ("intermediate_hair",))
-    priors = Priors(scalp=ScalpPriors(clipped_chance=1.0))
-    clipped = DrawnCapture(plan, (6.0, 6.0), (900.0, 900.0), priors).sample(3, 0, 0)
-    assert clipped.levels.tolist() == [EXHAUSTIVE, UNKNOWN, EXHAUSTIVE, UNKNOWN]
+    clipped = DrawnCapture(plan, (6.0, 6.0), (900.0, 900.0), CLIPPED).sample(3, 0, 0)
+    assert clipped.levels.tolist() == [EXHAUSTIVE, UNKNOWN, UNKNOWN, UNKNOWN]
     whole = DrawnCapture(plan, (6.0, 6.0), (900.0, 900.0), Priors(scalp=ScalpPriors(clipped_chance=0.0))).sample(
         3, 0, 0
     )

@@ -14,7 +14,7 @@ from PIL import Image
 
 from story_fixture import DATES, VELLUS_REFUSAL, a_story, a_treatment, first_visit_only
 from trichotrack.pictures import overlay
-from trichotrack.report import pictures
+from trichotrack.report import pictures, thumbnails
 from trichotrack.report.drawing import corners, shape_of
 from trichotrack.report.html import render_html, write_html
 from trichotrack.report.page_one import NOTICES
@@ -376,7 +376,7 @@ def test_marks_lie_where_the_reading_has_them(story):
     capture = story.visits[0].captures[0]
     half = replace(capture, picture_size_px=(320, 240))
     dot = next(item for item in capture.reading.objects if item.sign == "black_dot")
-    radius = round(pictures._MARK_SHARE * (320 * 240) ** 0.5, 1)
+    radius = round(thumbnails.MARK_SHARE * (320 * 240) ** 0.5, 1)
     svg = pictures.marks_svg(half)
     starts = [(float(x), float(y)) for x, y in re.findall(r"M([-\d.]+) ([-\d.]+)a", svg)]
     assert any(abs(x + radius - dot.x / 2) < 0.11 and abs(y - dot.y / 2) < 0.11 for x, y in starts)

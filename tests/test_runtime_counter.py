@@ -48,6 +48,19 @@ def test_structures_are_found_where_they_are_at_every_scale(tiny: Counter, um_pe
         np.testing.assert_allclose(found(reading, sign), sorted(places), atol=2.5 * factor)
 
 
+def test_on_a_clipped_scalp_what_looks_like_a_broken_hair_is_counted_as_a_terminal_one(tmp_path: Path) -> None:
+    as_terminal = tiny_spec(signs=(SignSpec(SIGN["terminal_hair"], 0.5), SignSpec(SIGN["broken_hair"], 0.5)))
+    counter = Counter(build_tiny_model(tmp_path / "hairs.onnx", as_terminal), threads=1)
+    capture = scalp(300, 260, POINTS)  # black discs are its terminal hairs, blue ones its broken
+    unclipped = counter.read(capture, um_per_px=6.0)
+    assert (unclipped.signs["terminal_hair"].count, unclipped.signs["broken_hair"].count) == (3, 2)
+    clipped = counter.read(capture, um_per_px=6.0, preparation="clipped")
+    assert clipped.signs["terminal_hair"].count == 5
+    assert clipped.signs["broken_hair"].status == "refused"
+    shaved = counter.read(capture, um_per_px=6.0, preparation="shaved")
+    assert shaved.signs["terminal_hair"].count == 3
+
+
 def test_density_presence_and_estimate_follow_from_count_and_area(tiny: Counter) -> None:
     reading = tiny.read(scalp(300, 260, POINTS), um_per_px=6.0)
     area = 300 * 260 * 36e-8

@@ -100,7 +100,7 @@ def series_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_written_series_has_no_problem_and_is_read_back_whole(series_folder: Path):
-    assert check_labels(series_folder) == []
+    assert check_labels(series_folder).errors == ()
     labelset = read_labels(series_folder)
     assert len(labelset.captures) == 7
     assert {label.level for label in labelset.labels} == {"exhaustive"}
@@ -113,7 +113,7 @@ def test_a_written_series_has_no_problem_and_is_read_back_whole(series_folder: P
 def test_a_mask_is_written_where_a_capture_is_not_all_scalp_and_only_there(tmp_path: Path):
     priors = Priors(camera=CameraPriors(overlays=OverlayPriors(overlay_chance=0.7, strip_chance=1.0)))
     write_series(tmp_path / "set", Series(8, 2, ((192, 160),)), seed=3, priors=priors)
-    assert check_labels(tmp_path / "set") == []
+    assert check_labels(tmp_path / "set").errors == ()
     captures = read_labels(tmp_path / "set").captures
     masks = [capture.valid_area for capture in captures if capture.valid_area]
     assert 0 < len(masks) < len(captures)
@@ -169,7 +169,7 @@ def patient_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_patient_has_four_visits_of_two_sites_and_three_fields_one_of_them_repeated(patient_folder: Path):
-    assert check_labels(patient_folder) == []
+    assert check_labels(patient_folder).errors == ()
     names = {path.name for path in (patient_folder / "2026-01-12").iterdir()}
     sites = ("vertex", "occipital")
     assert names == {f"{site}_{rest}.jpg" for site in sites for rest in ("1_1", "1_2", "2_1", "3_1")}

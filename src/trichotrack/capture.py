@@ -12,9 +12,10 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trichotrack.geometry import resample, size_at
 from trichotrack.problems import InputError, Problem
+
+Value = TypeVar("Value")
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 """Decoders that may run; the content decides which, never the file's name."""
@@ -121,6 +124,21 @@ def read_capture(path: str | Path) -> Capture:
     (phones) the first picture is read. Raises InputError (one problem, naming the file) for anything that is not one
     still 8-bit image of 32 px a side to 80 million px in all.
     """
+    name, data, pixels = _opened(path, _pixels)
+    pixels.setflags(write=False)
+    return Capture(name, hashlib.sha256(data).hexdigest(), pixels)
+
+
+def read_size(path: str | Path) -> tuple[int, int]:
+    """(width, height), px, of the upright image in a file, from its header: no pixel is decoded.
+
+    Raises InputError as read_capture does, but for what shows only in the pixels.
+    """
+    return _opened(path, _size)[2]
+
+
+def _opened(path: str | Path, use: Callable[[Image.Image], Value]) -> tuple[str, bytes, Value]:
+    """The file's name and bytes, and what use makes of the image in it, whose header has been checked."""
     path = Path(path)
     name = path.as_posix()
     data = _bytes(path, name)
@@ -131,8 +149,7 @@ def read_capture(path: str | Path) -> Capture:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 _check_header(image, data, name)
                 where = f"its {image.format} data"
-                image.load()
-                pixels = np.array(_rgb(_upright(image)))
+                return name, data, use(image)
     except InputError:
         raise
     except UnidentifiedImageError:
@@ -143,9 +160,23 @@ def read_capture(path: str | Path) -> Capture:
         raise _error(name, f"claims {count} pixels", _SMALLER) from None
     except Exception as error:  # noqa: BLE001 (decoders raise whatever a broken file trips over)
         raise _damaged(name, where, error) from None
-    pixels.setflags(write=False)
-    return Capture(name, hashlib.sha256(data).hexdigest(), pixels)
 
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    image.load()
+    return np.array(_rgb(_upright(image)))
+
+
+def _size(image: Image.Image) -> tuple[int, int]:
+    try:
+        lying = image.getexif().get(_ORIENTATION) in _LYING
+    except Exception:  # noqa: BLE001
+        lying = False  # as _upright has it
+    return (image.height, image.width) if lying else (image.width, image.height)
+
+
+_ORIENTATION, _LYING = 0x0112, range(5, 9)
+"""EXIF's tag, and its values by which rows and columns change places."""
 
 _SMALLER = f"At most {MAX_PIXELS // 10**6} million pixels are read; crop it (the scale stays) or export it smaller."
 

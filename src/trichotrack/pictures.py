@@ -53,7 +53,7 @@ _SPARE_COLOURS = ((0, 0, 0), (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 1
 _POSITION = {sign.name: i for i, sign in enumerate(SIGNS)}
 
 
-def _style(name: str, signs: Mapping[str, Sign]) -> tuple[int, tuple[int, int, int]]:
+def style_of(name: str, signs: Mapping[str, Sign]) -> tuple[int, tuple[int, int, int]]:
     """Shape index and colour: fixed for the vocabulary; signs beyond it take theirs by their order."""
     if name in _POSITION:
         return _POSITION[name], SIGN[name].colour
@@ -117,12 +117,12 @@ def _marked(pixels: NDArray[np.uint8], marks: Sequence[Mark], signs: Mapping[str
     radius = max(5.0, 0.011 * math.sqrt(size[0] * size[1]))
     for name, x, y, tip in marks:
         if tip is not None:
-            _, colour = _style(name, signs)
+            _, colour = style_of(name, signs)
             ends = ((x * fx, y * fy), (tip[0] * fx, tip[1] * fy))
             draw.line(ends, fill=_INK, width=4)
             draw.line(ends, fill=colour, width=2)
     for name, x, y, _ in marks:
-        shape, colour = _style(name, signs)
+        shape, colour = style_of(name, signs)
         _draw_mark(draw, (x * fx, y * fy), radius, shape, colour)
     return image
 
@@ -169,7 +169,7 @@ def _legend(entries: Sequence[tuple[str, str]], signs: Mapping[str, Sign], width
     draw = ImageDraw.Draw(strip)
     for left, line, name, text in placed:
         middle = line * row_height + row_height / 2
-        shape, colour = _style(name, signs)
+        shape, colour = style_of(name, signs)
         _draw_mark(draw, (left + size, middle), size * 0.5, shape, colour)
         draw.text((left + 2.2 * size, middle - size * 0.65), text, fill=_INK, font=font)
     return strip

@@ -36,7 +36,7 @@ COMMANDS = {
     "analyze": Source("analyze:analyze", "Count the signs in captures: readings, tables and overlay pictures."),
     "check": Source("check:check", "Run a model's own self-test and say what the model is."),
     "evaluate": Source("evaluate:evaluate", "Compare a model's marks with labels."),
-    "labels": Source("labels:labels_app", "Labelled data: import, check, describe, split."),
+    "labels": Source("labels:labels_app", "Labelled data: import, check, describe, split, agree, export, merge."),
     "synth": Source("synth:synth_app", "Labelled synthetic captures, and patients over visits."),
     "train": Source("train:train", "Train or fine-tune a model.", "PASS_ON"),
     "export-model": Source("train:export_model", "Write a checkpoint as an ONNX model."),
@@ -61,7 +61,7 @@ EXTRA_OF = {
     "torchvision": "train", "lightning": "train", "timm": "train", "albumentations": "train", "torchmetrics": "train",
     "onnx": "train", "onnxscript": "train", "jsonargparse": "train", "safetensors": "train", "tensorboard": "train",
     "lifelines": "cohort", "firthmodels": "cohort", "pyarrow": "parquet",
-    "pg8000": "postgres", "skimage": "match",
+    "pg8000": "postgres", "skimage": "match", "roifile": "labels",
 }  # fmt: skip
 """By package that is not there: the extra that brings it."""
 

@@ -174,6 +174,8 @@ def _remarks(result: Evaluation) -> list[str]:
         "by resampling patients."
     )
     lines = [compared]
+    if result.patients_notice:
+        lines.append(f"{result.patients_notice[0].upper()}{result.patients_notice[1:]}.")
     if result.patients == 1:
         lines.append("One patient says nothing of others: no intervals.")
     if result.ignored_signs:

@@ -36,7 +36,8 @@ class Evaluation:
 
     data, split, rater: whose labels of which captures. signs: figures by sign. unlabelled: captures by sign where it
     is not labelled in a way that can be scored; refused: where the model refused it. seconds: spent reading captures
-    (decoding the files included). problems: captures that could not be used.
+    (decoding the files included). problems: captures that could not be used. patients_notice: what must stand beside
+    every figure where patients are not known (see labels/patients.py), else "".
     """
 
     model: ModelRef
@@ -54,6 +55,7 @@ class Evaluation:
     comparisons: tuple[Comparison, ...]
     problems: tuple[Problem, ...]
     seconds: float
+    patients_notice: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the counts per capture and the marks."""
@@ -66,6 +68,7 @@ class Evaluation:
                 "rater": self.rater,
                 "captures": self.captures,
                 "patients": self.patients,
+                **({"patients_notice": self.patients_notice} if self.patients_notice else {}),
             },
             "tolerance_mm": self.tolerance_mm,
             "ignored_signs": list(self.ignored_signs),
@@ -139,6 +142,8 @@ def _caption(evaluation: Evaluation, comparison: Comparison) -> str:
         for score in evaluation.scores
         if score.file == comparison.file and score.fp is not None
     ]
+    if evaluation.patients_notice:
+        parts.append(f"{evaluation.patients_notice[0].upper()}{evaluation.patients_notice[1:]}.")
     if evaluation.model.notice:
         parts.append(evaluation.model.notice)
     return " ".join(parts)

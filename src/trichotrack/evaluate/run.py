@@ -17,6 +17,7 @@ from trichotrack.evaluate.points import CaptureScore, sweep_capture
 from trichotrack.geometry import Scale
 from trichotrack.labels.derive import with_parents
 from trichotrack.labels.masks import read_mask
+from trichotrack.labels.patients import patients_notice
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.pictures import Mark
 from trichotrack.problems import InputError, Problem
@@ -116,6 +117,7 @@ def evaluate(
         comparisons=tuple(tally.comparisons),
         problems=tuple(tally.problems),
         seconds=tally.seconds,
+        patients_notice=patients_notice(captures),
     )
 
 

@@ -51,7 +51,7 @@ def read_labels(folder: Path, *, check_images: bool = False) -> LabelSet:
     parsed = parse_folder(folder)
     problems = list(parsed.problems)
     if check_images:
-        from trichotrack.labels.check import image_problems
+        from trichotrack.labels.check_images import image_problems
 
         problems += image_problems(parsed)
     if problems:

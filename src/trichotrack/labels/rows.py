@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast, get_args
 
@@ -44,7 +45,7 @@ def captures_from(table: Table, problems: list[Problem]) -> Numbered[CaptureRow]
             )
         capture = CaptureRow(
             file=row.path("file", required=True),
-            patient=row.text("patient", required=True),
+            patient=_patient(row),
             visit=row.text("visit"),
             site=row.text("site"),
             field=row.text("field"),
@@ -144,6 +145,8 @@ def refuse_unlabelled(
     levels: dict[tuple[str, str, str], str] = {
         (label.file, label.sign, label.rater): label.level for _, label in labels
     }
+    said = {(label.file, label.sign, label.rater): _said(label) for _, label in labels}
+    listed = Counter((marked.file, marked.sign, marked.rater) for _, marked in objects)
     seen: set[tuple[str, str, str]] = set()
     for number, marked in objects:
         key = (marked.file, marked.sign, marked.rater)
@@ -157,13 +160,28 @@ def refuse_unlabelled(
                 names["objects"],
                 f"{names['labels']} has no row for {where}"
                 if level is None
-                else f"objects are listed while {names['labels']} says {level} for {where}",
+                else f"objects are listed ({listed[key]}) while {names['labels']} says {said[key]} for {where}",
                 f"Write exhaustive (all are marked) or partial (some are) in {names['labels']}.",
                 row=number,
                 column="sign",
                 value=marked.sign,
             )
         )
+
+
+def _patient(row: Row) -> str:
+    patient = row.text("patient")
+    if "patient" in row.cells and not patient:
+        row.fault(
+            "patient",
+            "no patient is named",
+            "Give each person a pseudonym: without one, captures of one person cannot be kept in one split.",
+        )
+    return patient
+
+
+def _said(label: LabelRow) -> str:
+    return label.level if label.value is None else f"{label.level} {label.value:g}"
 
 
 def _sign(row: Row, signs: Mapping[str, Sign] | None) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 from trichotrack.problems import Problem
 
 SEPARATORS = ",;\t"
+MAX_UNPACKED_BYTES = 512 * 2**20
+"""Of a workbook: a million filled cells take some 40 MiB."""
 _FORMULA = re.compile(r"'*[=+\-@]")
 _ESCAPED_FORMULA = re.compile(r"'+[=+\-@]")
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?\Z")
@@ -192,6 +194,8 @@ def _decoded(name: str, raw: bytes, problems: list[Problem]) -> str | None:
 
 def _xlsx_records(path: Path, problems: list[Problem]) -> list[list[str]] | None:
     import zipfile
+    import zlib
+    from xml.etree.ElementTree import ParseError
 
     try:
         import openpyxl
@@ -199,15 +203,24 @@ def _xlsx_records(path: Path, problems: list[Problem]) -> list[list[str]] | None
         problems.append(Problem(path.name, "needs openpyxl to be read", 'Run pip install "trichotrack[labels]".'))
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > MAX_UNPACKED_BYTES:
+            message = (
+                f"unpacks to {unpacked / 2**20:.0f} MiB, more than the {MAX_UNPACKED_BYTES / 2**20:.0f} that are read"
+            )
+            problems.append(Problem(path.name, message, "Save it again as .xlsx, or as CSV UTF-8."))
+            return None
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        try:
+            sheet = table_sheet(book, path.stem)
+            return [[_xlsx_cell(cell) for cell in row] for row in sheet.iter_rows()]
+        finally:
+            book.close()
+    except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError,
+            ParseError, zlib.error, zipfile.BadZipFile) as error:  # fmt: skip
         problems.append(Problem(path.name, f"is not a readable .xlsx workbook ({error})", "Save it again as .xlsx."))
         return None
-    try:
-        sheet = table_sheet(book, path.stem)
-        return [[_xlsx_cell(cell) for cell in row] for row in sheet.iter_rows()]
-    finally:
-        book.close()
 
 
 def table_sheet(book: Any, stem: str) -> Any:

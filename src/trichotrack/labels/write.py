@@ -27,7 +27,7 @@ def write_labels(labelset: LabelSet, folder: Path) -> None:
     texts = readable_texts(labelset)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        _replace(folder / name, text.encode())
+        replace_file(folder / name, text.encode())
     if "signs.yaml" not in texts:
         (folder / "signs.yaml").unlink(missing_ok=True)
 
@@ -53,30 +53,35 @@ def readable_texts(labelset: LabelSet) -> dict[str, str]:
 
 
 def write_split(labelset: LabelSet, folder: Path) -> None:
-    """The captures' splits into captures.csv or captures.xlsx, leaving the other tables as they are."""
+    """The captures' splits and folds into captures.csv or captures.xlsx, leaving the other tables as they are."""
     book = Path(folder) / "captures.xlsx"
     if book.exists():
         _write_split_xlsx(labelset, book)
     else:
-        _replace(Path(folder) / "captures.csv", captures_text(labelset.captures).encode())
+        replace_file(Path(folder) / "captures.csv", captures_text(labelset.captures).encode())
 
 
 def _write_split_xlsx(labelset: LabelSet, path: Path) -> None:
     import openpyxl
 
-    split_of = {capture.file: capture.split for capture in labelset.captures}
+    columns = {"split": {capture.file: capture.split for capture in labelset.captures}}
+    if any("fold" in capture.extra for capture in labelset.captures):
+        columns["fold"] = {capture.file: capture.extra.get("fold", "") for capture in labelset.captures}
     book = openpyxl.load_workbook(path)
     sheet = table_sheet(book, path.stem)
     header = column_names([str(cell.value or "").strip() for cell in sheet[1]], CAPTURE_COLUMNS)
-    split = header.index("split") + 1 if "split" in header else len(header) + 1
-    sheet.cell(1, split, "split")
+    place = {name: header.index(name) + 1 for name in columns if name in header}
+    for name in columns:
+        place.setdefault(name, max(len(header), *place.values(), 0) + 1)
+        sheet.cell(1, place[name], name)
     for number in range(2, sheet.max_row + 1):
         file, _ = parse_path(unescape(str(sheet.cell(number, header.index("file") + 1).value or "").strip()))
-        if file in split_of:
-            sheet.cell(number, split, split_of[file])
+        for name, value_of in columns.items():
+            if file in value_of:
+                sheet.cell(number, place[name], value_of[file])
     content = io.BytesIO()
     book.save(content)
-    _replace(path, content.getvalue())
+    replace_file(path, content.getvalue())
 
 
 def captures_text(captures: Sequence[CaptureRow]) -> str:
@@ -97,7 +102,7 @@ def _refuse_workbooks(folder: Path) -> None:
         raise InputError([Problem(str(book), "would stand beside a .csv of the same table", remedy) for book in books])
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Writes content to path: whole, or (on failure) not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

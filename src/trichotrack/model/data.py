@@ -125,9 +125,9 @@ class SyntheticData(LightningDataModule):
 
     train_captures: how many make an epoch. crop_px: side of a training field, canonical px, a multiple of 16.
     um_per_px: range from which each capture's own scale is drawn before it is brought to the canonical one.
-    clipped: chance of a clipped scalp. richer: priors (of scalp, skin or camera, by name) that training draws otherwise in a share
-    `richer_share` of its captures, so that rare signs are met more often; validation, and with it the thresholds, keeps
-    the usual priors.
+    clipped: chance of a clipped scalp. richer: priors (of scalp, skin or camera, by name) that training draws otherwise
+    in a share `richer_share` of its captures, so that rare signs are met more often; validation, and with it the
+    thresholds, keeps the usual priors.
     """
 
     name = "synthetic scalps"

@@ -32,8 +32,8 @@ class DrawnCapture:
 
     um_per_px: range from which the camera's own scale is drawn. field_um: (width, height) on the scalp; None: a
     field of 640 × 512 px at the canonical scale. priors: what the scalp, its skin and the camera are drawn from.
-    teaching: the hairs of a clipped scalp are taught as what each looks like, see `signs.COUNTED_AS`; else nothing is said of
-    the signs that clipping confuses.
+    teaching: the hairs of a clipped scalp are taught as what each looks like, see `signs.COUNTED_AS`; else nothing is
+    said of the signs that clipping confuses.
     """
 
     plan: Plan

@@ -79,7 +79,7 @@ def rivals(logits: Tensor, heat: Tensor, weight: Tensor) -> Tensor:
 
 
 def strands(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean over the kinds of shaft present of their mean cross-entropy, (B, K, h, w) against (B, h, w); -1 is unknown."""
+    """Cross-entropy (B, K, h, w) against kinds of shaft (B, h, w), -1 unknown: the mean of each kind's, if present."""
     each = functional.cross_entropy(logits, target, ignore_index=-1, reduction="none")
     known = target >= 0
     kinds = functional.one_hot(target.clamp(min=0), logits.shape[1]).permute(3, 0, 1, 2).flatten(1) * known.flatten()
@@ -89,7 +89,7 @@ def strands(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def cells_to_follow(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-    """FOLLOWED cells (B, N) whose shafts are followed in a training step: every root, and most of all such as look alike.
+    """FOLLOWED cells (B, N) whose shafts are followed in a training step: every root, and most of what looks like one.
 
     logits: (B, C, h, w), at first sight. By a fixed pattern and not by chance, so that training can be repeated.
     """

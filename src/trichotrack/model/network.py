@@ -77,14 +77,11 @@ class SignNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         heads = self.at_first_sight(image)
-        height, width = image.shape[-2] // STRIDE, image.shape[-1] // STRIDE
-        everywhere = torch.arange(height * width, device=image.device)[None].expand(len(image), -1)
-        logits, shaft = self.looked_along(heads, everywhere)
-        return {
-            **heads,
-            "logits": logits.unflatten(2, (height, width)),
-            "shaft": shaft.unflatten(2, (height, width)),
-        }
+        logits, shaft = (
+            value.reshape(first.shape)
+            for value, first in zip(self.looked_along(heads), (heads["logits"], heads["shaft"]), strict=True)
+        )
+        return {**heads, "logits": logits, "shaft": shaft}
 
     def at_first_sight(self, image: Tensor) -> dict[str, Tensor]:
         """The heads before anything was looked up along the shafts."""
@@ -98,10 +95,11 @@ class SignNetwork(nn.Module):
             "features": features.float(),
         }
 
-    def looked_along(self, heads: Mapping[str, Tensor], cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, C, N) and shaft (B, 5, N) at cells (B, N), row by row numbered, once each shaft was followed.
+    def looked_along(self, heads: Mapping[str, Tensor], cells: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits (B, C, N) and shaft (B, 5, N) once each shaft was followed.
 
-        Training asks for some cells, since looking everywhere and learning from it takes as long as all the rest.
+        cells: (B, N), numbered row by row; None: all. Training asks for some, since to look everywhere and learn from
+        it takes as long as all the rest.
         """
         logits, shaft = taken(heads["logits"], cells), taken(heads["shaft"], cells)
         # Which way the shaft goes was followed, and stays; how it goes on is what was found there.
@@ -127,7 +125,7 @@ def normalise(image: Tensor) -> Tensor:
 
 
 def receptive_field_px(network: SignNetwork) -> int:
-    """How far from a cell's own px, at most, an input px can change it: in px, by the gradient of an all-positive copy.
+    """How far from a cell's own px, at most, an input px can change its features: in px, by an all-positive copy.
 
     With every weight positive and every unit in its linear range, a gradient of zero means no path at all.
     """
@@ -155,8 +153,10 @@ def receptive_field_px(network: SignNetwork) -> int:
 
 
 def halo_px(network: SignNetwork) -> int:
-    """Context a tile needs on each side: the receptive field, rounded up to the total stride."""
-    return -(-receptive_field_px(network) // TOTAL_STRIDE) * TOTAL_STRIDE
+    """Context a tile needs on each side, a multiple of the total stride: what the furthest features that are looked up
+    along a shaft have seen. They are taken between the cells around a place, hence a stride more.
+    """
+    return -(-(receptive_field_px(network) + max(ALONG_PX) + STRIDE) // TOTAL_STRIDE) * TOTAL_STRIDE
 
 
 def _block(width: int) -> nn.Sequential:
@@ -202,24 +202,35 @@ class _AlongShaft(nn.Module):
         nn.init.zeros_(self.mixed[-1].weight)
         nn.init.zeros_(self.mixed[-1].bias)
 
-    def forward(self, features: Tensor, direction: Tensor, cells: Tensor) -> Tensor:
+    def forward(self, features: Tensor, direction: Tensor, cells: Tensor | None) -> Tensor:
         """Features (B, width, h, w), direction (B, 2, N) as x, y, not normalised, of cells (B, N): (B, outputs, N)."""
         height, width = features.shape[-2:]
+        y, x = (places.to(features.dtype) + 0.5 for places in _rows_and_columns(features, cells))
         with torch.autocast(features.device.type, enabled=False):
             seen = self.seen(features.float()).contiguous()
             along = direction / direction.square().sum(1, keepdim=True).clamp(min=1e-6).sqrt() / STRIDE
-            x, y = cells % width + 0.5, cells // width + 0.5
             total = self.own(taken(features.float(), cells))
             for far, mix in zip(ALONG_PX, self.there, strict=True):
-                there = torch.stack([x + far * along[:, 0], y + far * along[:, 1]], dim=-1)
-                grid = 2 * there[:, None] / there.new_tensor([width, height]) - 1
+                # From cells to -1 at the left or upper edge and 1 at the right or lower.
+                there = (2 * (x + far * along[:, 0]) / width - 1, 2 * (y + far * along[:, 1]) / height - 1)
+                grid = torch.stack(there, dim=-1)[:, None]
                 total = total + mix(nn.functional.grid_sample(seen, grid, align_corners=False)[:, :, 0])
             return self.mixed(total)
 
 
-def taken(grid: Tensor, cells: Tensor) -> Tensor:
-    """Grid (B, K, h, w) at cells (B, N): (B, K, N)."""
-    return grid.flatten(2).gather(2, cells[:, None].expand(-1, grid.shape[1], -1))
+def taken(grid: Tensor, cells: Tensor | None) -> Tensor:
+    """Grid (B, K, h, w) at cells (B, N), numbered row by row, or all of them: (B, K, N)."""
+    flat = grid.flatten(2)
+    return flat if cells is None else flat.gather(2, cells[:, None].expand(-1, grid.shape[1], -1))
+
+
+def _rows_and_columns(grid: Tensor, cells: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Of cells (B, N), numbered row by row, or all of a grid (B, K, h, w)."""
+    height, width = grid.shape[-2:]
+    if cells is not None:
+        return cells // width, cells % width
+    rows, columns = torch.arange(height, device=grid.device), torch.arange(width, device=grid.device)
+    return rows[:, None].expand(height, width).reshape(1, -1), columns[None].expand(height, width).reshape(1, -1)
 
 
 class _StaticSame(nn.Conv2d):

@@ -128,12 +128,23 @@ def rgb(colour: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def sign_icon(name: str, colour: tuple[int, int, int]) -> str:
-    """The mark of a sign as it is drawn on the pictures: hollow, with a dark rim. 16 × 16, for a legend."""
+def sign_icon(name: str, colour: tuple[int, int, int], shape: int | None = None) -> str:
+    """The mark of a sign as it is drawn on the pictures: hollow, with a dark rim. 16 × 16, for a legend.
+
+    shape: as pictures.style_of gives it, for signs beyond the vocabulary.
+    """
     root = ET.Element("svg")
     for key, value in (("width", "16"), ("height", "16"), ("viewBox", "0 0 16 16"), ("aria-hidden", "true")):
         root.set(key, value)
     root.set("class", "icon")
     for stroke, width in ((INK, 4.4), (rgb(colour), 2.4)):
-        marker(root, shape_of(name), (8, 8), 4.6, fill="none", stroke=stroke, stroke_width=width)
+        marker(
+            root,
+            shape_of(name) if shape is None else shape,
+            (8, 8),
+            4.6,
+            fill="none",
+            stroke=stroke,
+            stroke_width=width,
+        )
     return ET.tostring(root, encoding="unicode")

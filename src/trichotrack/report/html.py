@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from datetime import date
 from pathlib import Path
 
 from trichotrack.report.document import document
+from trichotrack.report.thumbnails import data_uri
 from trichotrack.report.voice import Voice, voice
 from trichotrack.visits.story import PatientStory
 
@@ -23,7 +23,7 @@ def render_html(story: PatientStory, say: Voice | None = None, *, paper: str = "
 
     room = files("trichotrack.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["data_uri"] = _data_uri
+    environment.filters["data_uri"] = data_uri
     template = environment.from_string(room.joinpath("report.html.j2").read_text("utf-8"))
     content = document(story, say or voice(), paper=paper, made=made)
     css = room.joinpath("report.css").read_text("utf-8")
@@ -46,7 +46,3 @@ def write_whole(path: Path, content: bytes) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
-
-
-def _data_uri(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

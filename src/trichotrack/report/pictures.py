@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
-from xml.etree import ElementTree as ET
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from trichotrack.capture import natural_key
-from trichotrack.geometry import resample
 from trichotrack.report import words
 from trichotrack.report.blocks import Picture, Strip
-from trichotrack.report.drawing import INK, element, outline, rgb, shape_of, sign_icon
+from trichotrack.report.drawing import shape_of, sign_icon
+from trichotrack.report.thumbnails import fitted, marks_over
 from trichotrack.report.voice import Voice
 from trichotrack.signs import SIGN
 from trichotrack.visits.story import CaptureStory, PatientStory, VisitStory
@@ -25,10 +22,6 @@ BUDGET_BYTES = 2_700_000
 
 MOST_PICTURES = 120
 _LARGEST_BYTES = 240_000
-_MARK_SHARE = 0.016
-"""Radius of a mark, of the geometric mean of the picture's sides: visible where a picture is 45 mm wide on paper."""
-
-_LADDER = ((900, 86), (760, 84), (640, 80), (520, 76), (440, 70), (360, 64), (280, 58), (200, 50))
 
 
 def strips(story: PatientStory, say: Voice) -> tuple[tuple[Strip, ...], str]:
@@ -114,34 +107,22 @@ def _counts(capture: CaptureStory, say: Voice) -> tuple[tuple[str, str, str], ..
 
 
 def marks_svg(capture: CaptureStory) -> str:
-    """Its marks as a drawing to lie over its picture: a hollow shape at each root or centre, a line to each tip.
-
-    Drawn by the reader's program, they stay sharp at any size and on paper, and can be taken away to see the skin.
-    The shapes and colours are those of pictures.py; one path for each sign keeps the file small.
-    """
-    width, height = capture.picture_size_px
+    """Its marks as a drawing to lie over its picture, in the shapes and colours of pictures.py."""
     reading = capture.reading
-    fx, fy = width / reading.width, height / reading.height
-    radius = _MARK_SHARE * math.sqrt(width * height)
-    shapes: dict[str, list[str]] = {}
-    shafts: dict[str, list[str]] = {}
-    for item in reading.objects:
-        x, y = item.x * fx, item.y * fy
-        shapes.setdefault(item.sign, []).append(outline(shape_of(item.sign), (x, y), radius))
-        if item.tip_x is not None and item.tip_y is not None:
-            shaft = f"M{x:.1f} {y:.1f}L{item.tip_x * fx:.1f} {item.tip_y * fy:.1f}"
-            shafts.setdefault(item.sign, []).append(shaft)
-    root = ET.Element("svg")
-    for name, value in (("class", "marks"), ("viewBox", f"0 0 {width} {height}"), ("aria-hidden", "true")):
-        root.set(name, value)
-    group = element(root, "g", fill="none", stroke_linejoin="round")
-    # A dark rim keeps a mark visible on any skin; a shaft's line is thin, for the hair itself is to be seen.
-    for paths, rim, core in ((shafts, 0.34, 0.18), (shapes, 0.62, 0.34)):
-        for sign, path in paths.items():
-            colour = rgb(SIGN[sign].colour) if sign in SIGN else "#ffffff"
-            for stroke, share in ((INK, rim), (colour, core)):
-                element(group, "path", d="".join(path), stroke=stroke, stroke_width=radius * share)
-    return ET.tostring(root, encoding="unicode")
+    marks = [
+        (
+            item.sign,
+            item.x,
+            item.y,
+            None if item.tip_x is None or item.tip_y is None else (item.tip_x, item.tip_y),
+        )
+        for item in reading.objects
+    ]
+    return marks_over(marks, (reading.width, reading.height), capture.picture_size_px, _style)
+
+
+def _style(name: str) -> tuple[int, tuple[int, int, int]]:
+    return shape_of(name), SIGN[name].colour if name in SIGN else (255, 255, 255)
 
 
 def picture(capture: CaptureStory, most_bytes: int) -> tuple[bytes, tuple[int, int]]:
@@ -154,18 +135,4 @@ def picture(capture: CaptureStory, most_bytes: int) -> tuple[bytes, tuple[int, i
             pixels = np.asarray(stored.convert("RGB"))
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         return b"", (0, 0)
-    height, width = pixels.shape[:2]
-    content, size = b"", (width, height)
-    for side, quality in _LADDER:
-        factor = min(1.0, side / max(width, height))
-        size = (max(1, round(width * factor)), max(1, round(height * factor)))
-        content = _jpeg(resample(pixels, size), quality)
-        if len(content) <= most_bytes:
-            break
-    return content, size
-
-
-def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, optimize=True)
-    return buffer.getvalue()
+    return fitted(pixels, most_bytes)

@@ -20,7 +20,7 @@ from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.model_file import ModelFile, open_model
 from trichotrack.runtime.reading import MarkedObject, ModelRef, Reading, SignReading
 from trichotrack.runtime.spec import ModelSpec, SignSpec
-from trichotrack.signs import DOTS, refused_by_preparation
+from trichotrack.signs import COUNTED_AS, DOTS, refused_by_preparation
 
 BUNDLED = Path(__file__).parent / "bundled" / "bundled.onnx"
 
@@ -89,20 +89,22 @@ class Counter:
             figures={channel.sign.name: channel.figures for channel in spec.signs if validated and channel.figures},
         )
 
-    def detect(self, image: NDArray[np.uint8]) -> Detections:
+    def detect(self, image: NDArray[np.uint8], preparation: str = "none") -> Detections:
         """Structures above their thresholds in image, uint8 (H, W, 3), RGB, already at the canonical scale.
 
+        preparation: of the scalp, as `read` takes it.
         Points are canonical px within the image. Large images are read in tiles, with the same result. Where the model
         tells scalp from what is not, nothing is found off it.
         """
-        return self._look(image)[0]
+        return self._look(image, preparation)[0]
 
-    def _look(self, image: NDArray[np.uint8], silent: frozenset[str] = frozenset()) -> tuple[Detections, float | None]:
+    def _look(self, image: NDArray[np.uint8], preparation: str) -> tuple[Detections, float | None]:
         """As detect, and the share of the image that is scalp; None where the model does not tell.
 
-        silent: signs that cannot be there, which take no structure from others.
+        Signs that cannot be there take no structure from others; what looks like one may be counted as another.
         """
         spec = self.spec
+        counted_as = _counted_as(spec, preparation)
         cut = self._cut(image)
         heads = map_tiles(self.model_file.run, **cut)
         inside = _cells_inside(image, cut["image"], spec.stride)
@@ -112,13 +114,17 @@ class Counter:
             heads.get("offset"),
             heads.get("shaft"),
             stride=spec.stride,
-            thresholds=[math.inf if channel.sign.name in silent else channel.threshold for channel in spec.signs],
+            thresholds=[
+                math.inf if becomes is None else channel.threshold
+                for becomes, channel in zip(counted_as, spec.signs, strict=True)
+            ],
             groups=[channel.sign.group for channel in spec.signs],
             min_distance_px=spec.suppression_px,
             valid=valid,
         )
         height, width = image.shape[:2]
-        found = Detections(np.clip(found.xy, 0, (width, height)), found.sign, found.score, found.shaft)
+        sign = np.array([counted_as[i] for i in found.sign], np.int64)
+        found = Detections(np.clip(found.xy, 0, (width, height)), sign, found.score, found.shaft)
         return found, float(valid.sum() / max(inside.sum(), 1)) if "scalp" in heads else None
 
     def _cut(self, image: NDArray[np.uint8]) -> dict[str, Any]:
@@ -162,9 +168,7 @@ class Counter:
             objects: tuple[MarkedObject, ...] = ()
         else:
             wanted = self._canonical_size(capture, scale)
-            signs = [channel.sign for channel in self.spec.signs]
-            silent = frozenset(sign.name for sign in signs if refused_by_preparation(sign, preparation))
-            found, share = self._look(resample(capture.pixels, wanted), silent)
+            found, share = self._look(resample(capture.pixels, wanted), preparation)
             if share is not None and share < MIN_SCALP_SHARE:
                 reason = f"only {share:.0%} of the picture is scalp; {MIN_SCALP_SHARE:.0%} needed"
                 refusals = [refusal or reason for refusal in refusals]
@@ -324,6 +328,16 @@ class Counter:
                 )
             )
         return tuple(objects)
+
+
+def _counted_as(spec: ModelSpec, preparation: str) -> list[int | None]:
+    """For each sign, the index of the one that its marks are counted as on a scalp so prepared; None: there is none."""
+    index = {name: i for i, name in enumerate(spec.sign_names)}
+    becomes: list[int | None] = []
+    for i, channel in enumerate(spec.signs):
+        refused = refused_by_preparation(channel.sign, preparation) is not None
+        becomes.append(index.get(COUNTED_AS[preparation].get(channel.sign.name, "")) if refused else i)
+    return becomes
 
 
 def _opened(capture: str | Path | NDArray[np.uint8] | Capture) -> Capture:

@@ -39,7 +39,7 @@ class SyntheticCapture:
     """image: uint8 (H, W, 3) RGB. objects: every structure whose root lies on valid scalp.
 
     valid: (H, W), where the image shows scalp: not the tool-bar strip, black bands, text or the frame of a round field.
-    strands: (H, W), where a shaft lies on valid scalp: the index of its object, UNNAMED where it has none, else NO_HAIR.
+    strands: (H, W), the index of the object whose shaft is there on valid scalp, UNNAMED if it has none, else NO_HAIR.
     """
 
     image: NDArray[np.uint8]

@@ -249,7 +249,7 @@ def order(structures: list[Structure]) -> list[Structure]:
 
 
 def owners(structures: list[Structure], view: View, least_um: float) -> NDArray[np.int16]:
-    """(H, W): the index of the uppermost of structures (in painter's order) whose shaft lies at a px, -1 where none does.
+    """(H, W): the index of the uppermost of structures (in painter's order) whose shaft covers a px; else -1.
 
     least_um: a thinner shaft is taken as so wide, for grids that are coarser than a hair.
     """

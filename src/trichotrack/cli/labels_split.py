@@ -1,0 +1,160 @@
+"""`trichotrack labels split`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trichotrack.problems import InputError
+
+if TYPE_CHECKING:
+    from trichotrack.labels.enough import Part
+    from trichotrack.labels.tables import LabelSet
+
+HELD_OUT = ("val", "test")
+
+
+def split(
+    folder: Annotated[Path, typer.Argument(help="Folder that holds captures, labels and objects (.csv or .xlsx).")],
+    val: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the patients for validation.")] = 0.2,
+    test: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the patients kept for testing.")] = 0.0,
+    folds: Annotated[
+        int | None, typer.Option(help="Instead of --val: so many folds, each patient in one; fold 1 validates.")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(help="Of the folds that are there, the one that validates.")] = None,
+    by: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Keep together all who share a value: device, clinic, ...")
+    ] = "",
+    by_device: Annotated[bool, typer.Option("--by-device", help="The same as --by device.")] = False,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VALUE", help="With --by: the value whose patients are the test (may be repeated)."),
+    ] = None,
+    signs: Annotated[
+        list[str] | None,
+        typer.Option("--sign", help="A sign that must be measurable: refuse where too few patients show it."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other patients.")] = 0,
+    allow_few: Annotated[
+        bool, typer.Option("--allow-few", help="Split although there are too few patients to show anything.")
+    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace another split that is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Share the patients among train, val and test, or among folds, and write it to the captures table.
+
+    All captures of a patient go together, and each part gets the same mixture of signs as far as that goes. Example:
+    trichotrack labels split my-set --val 0.2 --seed 0
+
+    By clinic: trichotrack labels split my-set --by clinic --hold-out Berlin
+    """
+    from trichotrack.labels import folds as sharing
+    from trichotrack.labels.derive import with_parents
+    from trichotrack.labels.enough import parts_of, refuse_too_few
+    from trichotrack.labels.read import read_labels
+    from trichotrack.labels.write import write_split
+
+    by = by or ("device" if by_device else "")
+    if hold_out and not by:
+        raise InputError("--hold-out needs the column: give --by device, --by clinic or the like.")
+    if hold_out and test:
+        raise InputError("--hold-out says who is tested, so --test has nothing to draw: give one of them.")
+    labelset = read_labels(folder)
+    if fold is not None and folds is None:
+        done = sharing.use_fold(labelset, fold)
+    elif hold_out:
+        done = sharing.hold_out(labelset, by, hold_out, 0.0 if folds else val, seed)
+    else:
+        done = _shared(labelset, by, {"val": 0.0 if folds else val, "test": test}, seed)
+    if folds is not None:
+        done = sharing.use_fold(sharing.with_folds(done, folds, seed, by="" if hold_out else by), fold or 1)
+    told = with_parents(done)
+    splits = parts_of(told, lambda row: row.split)
+    by_fold = parts_of(told, lambda row: row.extra.get(sharing.FOLD, "")) if folds or fold else ()
+    measured = _measured(told, splits, folded=bool(by_fold))
+    if not allow_few:
+        refuse_too_few(measured, signs or (), _remedy(labelset))
+    if done.captures != labelset.captures:
+        if fold is None and any(capture.split for capture in labelset.captures) and not replace:
+            raise InputError(
+                f"{folder} is split already, and otherwise: a model selected on that split has seen its patients. "
+                "Give --replace to draw anew."
+            )
+        write_split(done, folder)
+    _show(told, splits, by_fold, measured, as_json=as_json)
+
+
+def _shared(labelset: LabelSet, by: str, held_out: dict[str, float], seed: int) -> LabelSet:
+    from trichotrack.labels.folds import split_by_groups, with_every_sign
+    from trichotrack.labels.split import split_by_patient
+
+    shares = {"train": round(1.0 - sum(held_out.values()), 9), **held_out}
+    shares = {name: share for name, share in shares.items() if share}
+    if shares.get("train", 0) <= 0:
+        raise InputError(f"--val and --test add to {sum(held_out.values()):g}: somebody must be left to train on.")
+    if by:
+        return split_by_groups(labelset, by, shares, seed)
+    return with_every_sign(split_by_patient(labelset, shares, seed))
+
+
+def _measured(labelset: LabelSet, splits: Sequence[Part], *, folded: bool) -> list[Part]:
+    """The parts that figures are taken on. Over folds that is everybody but the test: each is tested once."""
+    from trichotrack.labels.enough import parts_of
+
+    if not folded:
+        return [part for part in splits if part.name in HELD_OUT]
+    whole = parts_of(labelset, lambda row: "" if row.split == "test" else "all folds")
+    return [*whole, *(part for part in splits if part.name == "test")]
+
+
+def _remedy(labelset: LabelSet) -> str:
+    from trichotrack.labels.enough import LEAST_PATIENTS
+
+    patients = len({capture.patient for capture in labelset.captures})
+    share = LEAST_PATIENTS / patients
+    larger = f"hold out more (--val {share:.2g} gives {LEAST_PATIENTS}), or " if share <= 0.5 else ""
+    return (
+        f"Label more people, {larger}use --folds 5, by which each patient is tested once; to split all the same, give "
+        "--allow-few."
+    )
+
+
+def _show(
+    labelset: LabelSet, splits: Sequence[Part], by_fold: Sequence[Part], measured: Sequence[Part], *, as_json: bool
+) -> None:
+    from trichotrack.cli.labels_shown import print_json, print_table
+    from trichotrack.labels.enough import remarks_on
+    from trichotrack.labels.summary import summarise
+
+    remarks = remarks_on(measured)
+    if as_json:
+        parts = {"splits": splits, "folds": by_fold}
+        told = {name: [dataclasses.asdict(part) for part in found] for name, found in parts.items() if found}
+        print_json({**summarise(labelset).to_dict(), **told, "remarks": remarks})
+        return
+    for title, noun, parts_shown in (("Splits", "", splits), ("Folds", "fold ", by_fold)):
+        if parts_shown:
+            names = [f"{noun}{part.name}" for part in parts_shown]
+            rows = [
+                ["patients", *(str(part.patients) for part in parts_shown)],
+                ["captures", *(str(part.captures) for part in parts_shown)],
+            ]
+            rows += [
+                [
+                    sign,
+                    *(
+                        f"{part.signs[sign].patients} ({part.signs[sign].structures})"
+                        if part.signs[sign].known
+                        else "unknown"
+                        for part in parts_shown
+                    ),
+                ]
+                for sign in parts_shown[0].signs
+            ]
+            print_table(f"{title}: patients who show a sign (structures marked or counted)", ["", *names], rows)
+    for remark in remarks:
+        typer.echo(remark)

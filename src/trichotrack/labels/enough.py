@@ -1,0 +1,129 @@
+"""What a part of a labelled set can show: its people with each sign, and how wide an interval that leaves."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from trichotrack.labels.folds import shown_in
+from trichotrack.labels.tables import CaptureRow, LabelSet
+from trichotrack.problems import InputError, Problem
+
+LEAST_PATIENTS = 4
+"""People below which even a perfect figure shows nothing: found in 3 of 3, the 95 % interval of a share begins at 44 %
+(Wilson 1927), so one found as often as missed is not excluded; found in 4 of 4 it begins at 51 %."""
+
+
+@dataclass(frozen=True)
+class SignCount:
+    """One sign in one part: patients in whom it is seen, patients of whom it is known, structures marked or counted."""
+
+    patients: int
+    known: int
+    structures: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A split or a fold: its people, its captures, and each sign of the reference labels."""
+
+    name: str
+    patients: int
+    captures: int
+    signs: dict[str, SignCount]
+
+
+def parts_of(labelset: LabelSet, part_of: Callable[[CaptureRow], str]) -> tuple[Part, ...]:
+    """The set by part, in order of name; captures whose part is "" are left out."""
+    where = {capture.file: part_of(capture) for capture in labelset.captures}
+    patient_of = {capture.file: capture.patient for capture in labelset.captures}
+    people: dict[str, set[str]] = defaultdict(set)
+    captures: Counter[str] = Counter()
+    for file, part in where.items():
+        people[part].add(patient_of[file])
+        captures[part] += 1
+    shown = shown_in(labelset)
+    known: dict[tuple[str, str], set[str]] = defaultdict(set)
+    structures: Counter[tuple[str, str]] = Counter()
+    for label in labelset.labels:
+        if not label.rater:
+            known[where[label.file], label.sign].add(patient_of[label.file])
+            structures[where[label.file], label.sign] += round(label.value or 0) if label.level == "count" else 0
+    for marked in labelset.objects:
+        if not marked.rater:
+            structures[where[marked.file], marked.sign] += 1
+    return tuple(
+        Part(
+            part,
+            len(people[part]),
+            captures[part],
+            {
+                sign: SignCount(len(shown[sign] & people[part]), len(known[part, sign]), structures[part, sign])
+                for sign in sorted(shown)
+            },
+        )
+        for part in sorted(people, key=lambda name: (len(name), name))
+        if part
+    )
+
+
+def perfect(patients: int) -> str:
+    """The interval that is left where a sign is found in all of so many patients: "44 to 100 %"."""
+    from trichotrack.stats.rates import wilson_interval
+
+    return f"{100 * wilson_interval(patients, patients)[0]:.0f} to 100 %"
+
+
+def refuse_too_few(parts: Sequence[Part], signs: Sequence[str], remedy: str) -> None:
+    """Raises InputError for every part that has too few people, or too few with one of signs, to show anything.
+
+    parts: those that figures are to be taken on. remedy: what to ask for instead.
+    """
+    problems = []
+    for part in parts:
+        if part.patients < LEAST_PATIENTS:
+            problems.append(Problem(part.name, _too_few(part.patients, "patients"), remedy))
+            continue
+        for sign in signs:
+            count = part.signs.get(sign)
+            if count is None:
+                problems.append(Problem(part.name, f"{sign} is not labelled in this set", "Check its spelling."))
+            elif count.patients < LEAST_PATIENTS:
+                problems.append(Problem(part.name, _too_few(count.patients, f"patients with {sign}"), remedy))
+    if problems:
+        raise InputError(problems)
+
+
+def _too_few(patients: int, whom: str) -> str:
+    if not patients:
+        return f"would have no {whom}: nothing of it could be measured"
+    who, each = (whom, "each of them") if patients > 1 else (whom.replace("patients", "patient", 1), "it")
+    return (
+        f"would have {patients} {who}; even if a sign were found in {each}, the 95 % interval of that share would be "
+        f"{perfect(patients)}, and as often missed as found is not excluded ({LEAST_PATIENTS} patients: "
+        f"{perfect(LEAST_PATIENTS)})"
+    )
+
+
+def remarks_on(parts: Sequence[Part]) -> list[str]:
+    """Sentences on what parts that are measured on can show: the interval of a share, and signs that are too rare."""
+    from trichotrack.stats.rates import wilson_interval
+
+    remarks = []
+    for part in parts:
+        low, high = wilson_interval(0.8 * part.patients, part.patients)
+        remarks.append(
+            f"{part.name}: {part.patients} patients; a share of 80 % measured over them has a 95 % interval of "
+            f"{100 * low:.0f} to {100 * high:.0f} %."
+        )
+        rare = [
+            f"{sign} ({count.patients} of {count.known})"
+            for sign, count in part.signs.items()
+            if count.patients < LEAST_PATIENTS and count.known
+        ]
+        if rare:
+            remarks.append(
+                f"{part.name}: too few patients ({LEAST_PATIENTS - 1} or fewer) to show anything of {', '.join(rare)}."
+            )
+    return remarks

@@ -1,0 +1,1 @@
+"""Labels out to annotation tools, and what people corrected there back in."""

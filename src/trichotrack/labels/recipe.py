@@ -1,0 +1,268 @@
+"""From the fingerprint of a set to a recipe for its training: few values, each with the reason for it, to be edited."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trichotrack.labels.fingerprint import Fingerprint, SignPrint
+from trichotrack.labels.tables import LabelSet
+from trichotrack.problems import InputError
+from trichotrack.signs import SIGN, Sign
+
+CELL_PX = 4
+"""Canonical px a cell of the network's output."""
+
+KNOWN_UM_PER_PX = 6.0
+"""The scale at which the bundled weights were taught: they know hairs at that size."""
+
+FINEST_UM_PER_PX = 4.0
+"""A pass costs with the square of the fineness; at 4 µm per px it is 2.25 times that at 6."""
+
+SIGMA_CELLS = (1.0, 1.25)
+"""Width of the Gaussian around a root: below a cell a peak falls between cells; 1.25 is what the recipes reached their
+figures with."""
+
+MIN_CELLS_APART = 2.0
+"""Two peaks need a cell between them."""
+
+DEFAULT_TOLERANCE_MM, DEFAULT_DISTANCE_UM = 0.15, 60.0
+
+TOLERANCE_SHARE = 2 / 3
+"""Of the median distance of neighbours: on hair-follicles-70x that is the 0.113 mm at which its readers agree."""
+
+CROP_PX, LEAST_CROP_PX, STEP_PX = 416, 192, 16
+"""The recipes' crop; captures are seldom larger at 6 µm per px. Sides are multiples of the total stride."""
+
+CROPS_TO_SEE, FEWEST_EPOCHS, MOST_EPOCHS = 16_000, 15, 160
+"""hair_roots_70x.yaml reaches its figures within 16,432 crops (26 epochs of 632); more than 160 epochs teach 40
+captures by heart."""
+
+VALIDATIONS = 12
+
+IGNORED = ("intermediate_hair",)
+"""Hair of 30 to 55 µm, neither vellus nor terminal: neither right nor wrong."""
+
+MARKED = frozenset({"exhaustive", "partial"})
+"""Levels that a training learns places from."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value of a recipe. path: its keys, from the outermost. why: the reason, for the line above it."""
+
+    path: tuple[str, ...]
+    value: Any
+    why: str
+
+
+def recipe(found: Fingerprint, labelset: LabelSet, labels: str, name: str) -> list[Setting]:
+    """What the set suggests, in the order of a recipe.
+
+    found, labelset: of the set with parents. labels: its folder as a training is to be given it. name: of the data.
+    Raises InputError where no capture has a scale, or nothing is marked.
+    """
+    native = _native(found)
+    if native is None:
+        raise InputError(
+            "no capture has um_per_px, and a plan is in micrometres. Fill in the scale in captures.csv, then describe "
+            "the set again."
+        )
+    known = {label.sign for label in labelset.labels if not label.rater and label.level in MARKED}
+    sought = [one for one in _in_order(found, labelset.signs) if one.objects and one.sign in known]
+    signs = [one for one in sought if one.sign not in IGNORED]
+    if not signs:
+        raise InputError("no sign is marked in any capture: a plan for places needs exhaustive or partial labels.")
+    um, why_um = _working_scale(found, native, [labelset.signs[one.sign] for one in signs])
+    cell = CELL_PX * um
+    crop, why_crop = _crop(found, um, labelset.signs)
+    train = sum(row.split == "train" for row in labelset.captures) or round(0.8 * len(labelset.captures))
+    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(CROPS_TO_SEE / max(1, train))))
+    ignored = [one.sign for one in sought if one.sign in IGNORED]
+    return [
+        Setting(("model", "plan", "signs"), [one.sign for one in signs], _why_signs(found, known, signs)),
+        Setting(
+            ("model", "plan", "ignore"),
+            ignored,
+            ("Of even calibre between vellus and terminal. " if ignored else "")
+            + "Signs named here are neither right nor wrong: move those to it that readers would not agree on.",
+        ),
+        Setting(("model", "plan", "um_per_px"), um, why_um),
+        Setting(("model", "plan", "sigma_um"), *_sigma(found, cell)),
+        Setting(("model", "plan", "min_distance_um"), *_distance(found, cell)),
+        Setting(("model", "plan", "tolerance_mm"), *_tolerance(found)),
+        Setting(("data", "class_path"), "SignData", ""),
+        Setting(("data", "init_args", "labels"), labels, "Seen from where the training is started."),
+        Setting(("data", "init_args", "name"), name, "What figures and the exported model call these data."),
+        Setting(("data", "init_args", "crop_px"), crop, why_crop),
+        Setting(("data", "init_args", "batch_size"), min(8, max(1, train)), f"Of {train} captures to train on."),
+        Setting(("data", "init_args", "scale_jitter"), 0.1, _why_jitter(found)),
+        Setting(("trainer", "default_root_dir"), f"runs/{name}", "Where runs go; each has a folder of its own."),
+        Setting(
+            ("trainer", "max_epochs"),
+            epochs,
+            f"About {CROPS_TO_SEE:,} crops of {train} captures, between {FEWEST_EPOCHS} and {MOST_EPOCHS} epochs: with "
+            "few captures more epochs teach them by heart. Best.ckpt is that of the best validation.",
+        ),
+        Setting(("trainer", "max_time"), None, "The first config may have a limit for a demonstration."),
+        Setting(
+            ("trainer", "check_val_every_n_epoch"), max(1, epochs // VALIDATIONS), f"About {VALIDATIONS} validations."
+        ),
+    ]
+
+
+def _in_order(found: Fingerprint, signs: Mapping[str, Sign]) -> list[SignPrint]:
+    """Signs of the vocabulary first, then parents, then the others, each in the order they are declared."""
+    parents = {sign.parent for sign in signs.values()}
+    return sorted(
+        found.signs, key=lambda one: (one.sign not in SIGN, one.sign not in parents, list(signs).index(one.sign))
+    )
+
+
+def _native(found: Fingerprint) -> tuple[float, float, float] | None:
+    """(finest, usual, coarsest) µm per px of the devices' medians, the usual one by captures."""
+    scales = sorted((device.um_per_px.middle, device.captures) for device in found.devices if device.um_per_px)
+    if not scales:
+        return None
+    half, seen = sum(captures for _, captures in scales) / 2, 0
+    for um, captures in scales:
+        seen += captures
+        if seen >= half:
+            return scales[0][0], um, scales[-1][0]
+    return scales[0][0], scales[-1][0], scales[-1][0]
+
+
+def _working_scale(found: Fingerprint, native: tuple[float, float, float], signs: Sequence[Sign]) -> tuple[float, str]:
+    """The canonical µm per px, and why."""
+    wanted, reasons = KNOWN_UM_PER_PX, [f"{KNOWN_UM_PER_PX:g} is the scale that the bundled weights know"]
+    if found.crowding_um:
+        apart = found.crowding_um.low
+        limit = apart / (MIN_CELLS_APART * CELL_PX)
+        reasons.append(
+            f"the nearest 5 % of roots are {apart:.0f} µm apart or less, so that peaks stay two at up to {limit:.1f}"
+        )
+        wanted = min(wanted, limit)
+    for sign in signs:
+        if sign.reference_um and sign.min_px:
+            limit = sign.reference_um / sign.min_px
+            reasons.append(f"a {sign.label} of {sign.reference_um:g} µm needs {limit:.1f} or finer")
+            wanted = min(wanted, limit)
+    floor = max(FINEST_UM_PER_PX, native[1])
+    um = max(floor, wanted)
+    um = math.ceil(um * 2) / 2 if um > KNOWN_UM_PER_PX else math.floor(um * 2) / 2
+    if um > wanted:
+        reasons.append(
+            f"finer than {um:g} shows nothing more, as the captures have {native[1]:.3g}"
+            if native[1] > FINEST_UM_PER_PX
+            else f"finer than {um:g} takes long"
+        )
+    scales = f"{native[0]:.3g} to {native[2]:.3g}" if native[0] != native[2] else f"{native[1]:.3g}"
+    return um, f"µm per px at which the network sees. The captures have {scales}; {'; '.join(reasons)}."
+
+
+def _sigma(found: Fingerprint, cell: float) -> tuple[float, str]:
+    least, usual = (cells * cell for cells in SIGMA_CELLS)
+    value, why = usual, f"Of the hill around a root: {SIGMA_CELLS[1]:g} cells of {cell:g} µm"
+    if found.crowding_um and found.crowding_um.low / 2 < usual:
+        value = max(least, found.crowding_um.low / 2)
+        why += ", less where roots stand closer, so that two hills keep a valley between them"
+    return float(round(value)), why + "."
+
+
+def _distance(found: Fingerprint, cell: float) -> tuple[float, str]:
+    least = 1.5 * cell
+    value, why = max(DEFAULT_DISTANCE_UM, least), "Marks nearer than this are one structure."
+    if found.crowding_um and 0.75 * found.crowding_um.low < value:
+        value = max(least, 0.75 * found.crowding_um.low)
+        why += (
+            f" Labelled roots stand {found.crowding_um.low:.0f} µm apart or less in 5 % of cases: a larger value would "
+            "strike right marks out."
+        )
+    return float(round(value)), why
+
+
+def _tolerance(found: Fingerprint) -> tuple[float, str]:
+    value = DEFAULT_TOLERANCE_MM
+    if found.crowding_um:
+        value = max(0.05, round(min(value, found.crowding_um.middle * TOLERANCE_SHARE / 1000), 3))
+    why = "How near a mark must be to a label to be right; figures are told with it, and compare only at the same."
+    if value < DEFAULT_TOLERANCE_MM:
+        why += f" Two thirds of the median distance of neighbours; the usual one is {DEFAULT_TOLERANCE_MM:g}."
+    return value, why
+
+
+def _crop(found: Fingerprint, um: float, signs: Mapping[str, Sign]) -> tuple[int, str]:
+    """Side of a training crop, and why."""
+    short = []
+    for device in found.devices:
+        if device.um_per_px and device.sizes:
+            width, height = map(int, next(iter(device.sizes)).split("x"))
+            short.append(min(width, height) * device.um_per_px.middle / um)
+    if not short:
+        return CROP_PX, "The recipes' usual crop; the sizes of these captures are not known."
+    side = min(short)
+    crop = int(min(CROP_PX, max(LEAST_CROP_PX, side // STEP_PX * STEP_PX)))
+    parents = {sign.parent for sign in signs.values()}
+    density = sum(one.per_cm2 or 0 for one in found.signs if one.sign not in parents)
+    return crop, (
+        f"{crop * um / 1000:.1f} mm a side; the short side of a capture is {side:.0f} px at this scale"
+        f"{f', and such a crop has about {density * (crop * um / 1e4) ** 2:.0f} marked structures' if density else ''}."
+    )
+
+
+def _why_signs(found: Fingerprint, known: set[str], signs: Sequence[SignPrint]) -> str:
+    why = "Marked, with examples: " + ", ".join(f"{one.sign} {one.objects} in {one.patients} patients" for one in signs)
+    rest = [one for one in found.signs if one.sign not in {sign.sign for sign in signs} and one.sign not in IGNORED]
+    empty = [one.sign for one in rest if one.sign in known]
+    whole = [one.sign for one in rest if one.sign not in known]
+    if empty:
+        why += f". Labelled, and in no capture there: {', '.join(empty)}"
+    if whole:
+        why += f". By count or presence alone, so that nothing teaches where they are: {', '.join(whole)}"
+    return why + "."
+
+
+def _why_jitter(found: Fingerprint) -> str:
+    devices = len(found.devices)
+    told = f"{devices} devices" if devices > 1 else "one device"
+    return f"Crops are made up to 10 % larger or smaller: a scale is seldom known better, and {told} is all there is."
+
+
+def recipe_text(settings: Sequence[Setting], *, base: str, file: str, name: str) -> str:
+    """The recipe as YAML with its reasons. base: the config that it goes on top of. file: what it will be called."""
+    import yaml
+
+    lines = [
+        f"# What the labels of {name} suggest for a training. Edit it: every value is a proposal, its reason above it.",
+        f"#   uv run train.py fit --config {base} --config {file}",
+        "# What is not here is taken from the first config. The exported model carries the plan.",
+    ]
+    open_keys: tuple[str, ...] = ()
+    for setting in settings:
+        *parents, key = setting.path
+        shared = 0
+        while shared < min(len(open_keys), len(parents)) and open_keys[shared] == parents[shared]:
+            shared += 1
+        lines += [f"{'  ' * depth}{parents[depth]}:" for depth in range(shared, len(parents))]
+        open_keys = tuple(parents)
+        indent = "  " * len(parents)
+        lines += textwrap.wrap(
+            setting.why, 110, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ", break_on_hyphens=False
+        )
+        value = yaml.safe_dump(setting.value, default_flow_style=True, allow_unicode=True, width=10_000)
+        lines.append(f"{indent}{key}: {value.removesuffix(chr(10)).removesuffix('...').strip()}")
+    return "\n".join(lines) + "\n"
+
+
+def as_mapping(settings: Sequence[Setting]) -> dict[str, Any]:
+    """The recipe as nested values, as YAML reads its text."""
+    nested: dict[str, Any] = {}
+    for setting in settings:
+        inner = nested
+        for key in setting.path[:-1]:
+            inner = inner.setdefault(key, {})
+        inner[setting.path[-1]] = setting.value
+    return nested

@@ -1,0 +1,420 @@
+"""What a set is like, the training plan that follows, and the page that draws its labels."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from labels_fixture import save_image
+from trichotrack.capture import read_capture, read_size
+from trichotrack.cli.labels import labels_app
+from trichotrack.labels.derive import with_parents
+from trichotrack.labels.fingerprint import DevicePrint, Fingerprint, SignPrint, Spread, fingerprint, short, spread_text
+from trichotrack.labels.recipe import CELL_PX, Setting, as_mapping, recipe, recipe_text
+from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
+from trichotrack.labels.write import write_labels
+from trichotrack.problems import InputError
+from trichotrack.report.labels_page import choose, labels_page
+from trichotrack.signs import SIGN, Sign
+
+DEMO = Path(__file__).parents[1] / "data" / "demo" / "labelled"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(labels_app, [str(argument) for argument in arguments])
+
+
+def three_captures(folder: Path) -> LabelSet:
+    """Two captures of 1000×800 µm² at 2 µm per px, one of them half masked, and one without a scale."""
+    for n, name in enumerate("abc"):
+        save_image(folder / f"{name}.png", (500, 400), seed=n)
+    half = np.zeros((400, 500), np.uint8)
+    half[:, :250] = 255
+    Image.fromarray(half).save(folder / "half.png")
+    captures = (
+        CaptureRow("a.png", "1", um_per_px=2.0, device="X"),
+        CaptureRow("b.png", "2", um_per_px=2.0, device="X", valid_area="half.png"),
+        CaptureRow("c.png", "2", device="Y"),
+    )
+    labels = (
+        *(LabelRow(file, "black_dot", "exhaustive") for file in ("a.png", "b.png", "c.png")),
+        LabelRow("a.png", "broken_hair", "partial"),
+        LabelRow("b.png", "yellow_dot", "presence", 1.0),
+        LabelRow("b.png", "terminal_hair", "count", 0.0),
+        LabelRow("a.png", "black_dot", "exhaustive", rater="second"),
+    )
+    objects = (
+        ObjectRow("1", "a.png", "black_dot", 100, 100, root_width_um=60),
+        ObjectRow("2", "a.png", "black_dot", 130, 140, root_width_um=80),
+        ObjectRow("3", "a.png", "broken_hair", 100, 110, tip_x=100, tip_y=160),
+        ObjectRow("4", "c.png", "black_dot", 5, 5),
+        ObjectRow("5", "c.png", "black_dot", 6, 5),
+        ObjectRow("6", "a.png", "black_dot", 1, 1, rater="second"),
+    )
+    labelset = LabelSet(folder, captures, labels, objects)
+    write_labels(labelset, folder)
+    return labelset
+
+
+def test_a_fingerprint_has_areas_densities_and_distances_in_um(tmp_path: Path) -> None:
+    found = fingerprint(three_captures(tmp_path))
+    assert (found.captures, found.patients, found.looked_at) == (3, 2, 3)
+    one, other = found.devices
+    assert (one.device, one.captures, one.sizes) == ("X", 2, {"500x400": 2})
+    assert one.um_per_px == Spread(2.0, 2.0, 2.0, 2)
+    assert one.field_cm2 == Spread(0.008, 0.008, 0.008, 2)
+    assert (other.device, other.um_per_px, other.field_cm2) == ("Y", None, None)
+    signs = {sign.sign: sign for sign in found.signs}
+    dots = signs["black_dot"]
+    assert (dots.captures, dots.absent, dots.objects, dots.patients) == (3, 1, 4, 2)
+    assert dots.per_cm2 == pytest.approx(2 / 0.012, rel=1e-3)
+    assert dots.by_capture is not None
+    assert dots.by_capture.count == 2
+    assert dots.width_um == Spread(61, 70, 79, 2)
+    assert dots.nearest_um == Spread(100, 100, 100, 2)
+    broken = signs["broken_hair"]
+    assert (broken.captures, broken.objects, broken.per_cm2) == (0, 1, None)
+    assert broken.length_um == Spread(100, 100, 100, 1)
+    assert (signs["yellow_dot"].patients, signs["terminal_hair"].patients) == (1, 0)
+    # Of the three that compete in a.png the nearest are 10 px, 10 px and √(30² + 30²) px away.
+    assert found.crowding_um == Spread(20, 20, pytest.approx(78.4, abs=0.1), 3)
+
+
+def test_without_images_there_is_no_density_and_the_rest_is_the_same(tmp_path: Path) -> None:
+    labelset = three_captures(tmp_path)
+    seen: list[int] = []
+    whole = fingerprint(labelset, on_capture=lambda: seen.append(1))
+    assert len(seen) == 3
+    for name in "abc":
+        (tmp_path / f"{name}.png").unlink()
+    tables = fingerprint(labelset, images=False)
+    assert (tables.looked_at, tables.sharpness_um, tables.colour) == (0, None, {})
+    assert tables.crowding_um == whole.crowding_um
+    assert [sign.nearest_um for sign in tables.signs] == [sign.nearest_um for sign in whole.signs]
+    assert {sign.per_cm2 for sign in tables.signs} == {None}
+    with pytest.raises(InputError) as caught:
+        fingerprint(labelset)
+    assert len(caught.value.problems) == 3
+
+
+def test_a_size_read_from_the_header_is_that_of_the_upright_picture(tmp_path: Path) -> None:
+    save_image(tmp_path / "plain.png", (90, 50))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (90, 50)).save(tmp_path / "turned.jpg", exif=exif)
+    for name, size in (("plain.png", (90, 50)), ("turned.jpg", (50, 90))):
+        capture = read_capture(tmp_path / name)
+        assert read_size(tmp_path / name) == (capture.width, capture.height) == size
+    (tmp_path / "text.jpg").write_text("no image")
+    with pytest.raises(InputError, match="it is text"):
+        read_size(tmp_path / "text.jpg")
+
+
+def test_numbers_are_told_in_three_digits() -> None:
+    assert [short(value) for value in (0.13612, 74.62, 1107.4)] == ["0.136", "74.6", "1107"]
+    assert spread_text(Spread(1, 2, 3, 9)) == "2 (1 to 3)"
+    assert spread_text(Spread(2, 2, 2, 9)) == "2"
+    assert spread_text(None) == ""
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+def printed(
+    *,
+    um: float | None = 2.8,
+    crowding: tuple[float, float] | None = (200, 400),
+    sign: str = "broken_hair",
+    objects: int = 90,
+) -> Fingerprint:
+    """A set of one device and one sign. crowding: the 5 % and 50 % quantiles, µm."""
+    scale = Spread(um, um, um, 40) if um else None
+    near = Spread(crowding[0], crowding[1], 2000, 90) if crowding else None
+    device = DevicePrint("X", 40, scale, {"1280x1024": 40}, None)
+    signs = (SignPrint(sign, 40, 2, objects, 12, 20.0, None, None, None, near),)
+    return Fingerprint(40, 12, (device,), signs, near, 0, None, {})
+
+
+def labelled(sign: str = "broken_hair", level: str = "exhaustive", captures: int = 40) -> LabelSet:
+    rows = tuple(CaptureRow(f"{n}.jpg", f"P{n // 4}", um_per_px=2.8) for n in range(captures))
+    return LabelSet(Path(), rows, tuple(LabelRow(row.file, sign, level) for row in rows), ())
+
+
+def plan_of(found: Fingerprint, labelset: LabelSet) -> dict[str, object]:
+    return as_mapping(recipe(found, labelset, "my set", "my set"))
+
+
+def test_a_usual_set_gets_the_usual_plan() -> None:
+    proposed = plan_of(printed(), labelled())
+    assert proposed["model"] == {
+        "plan": {
+            "signs": ["broken_hair"],
+            "ignore": [],
+            "um_per_px": 6.0,
+            "sigma_um": 30.0,
+            "min_distance_um": 60.0,
+            "tolerance_mm": 0.15,
+        }
+    }
+    assert proposed["data"]["init_args"]["crop_px"] == 416
+    assert proposed["trainer"]["max_epochs"] == 160
+
+
+@pytest.mark.parametrize(
+    ("found", "setting", "value"),
+    [
+        (printed(crowding=(40, 90)), "um_per_px", 5.0),  # two peaks need 8 px between them: 40 / 8
+        (printed(crowding=(20, 90)), "um_per_px", 4.0),  # no finer: it takes long
+        (printed(crowding=(40, 90)), "sigma_um", 20.0),  # half of 40, and a cell of 5 µm per px
+        (printed(crowding=(40, 90)), "min_distance_um", 30.0),  # three quarters of 40
+        (printed(crowding=(64, 169)), "tolerance_mm", 0.113),  # two thirds of 169
+        (printed(um=8.6), "um_per_px", 9.0),  # finer than the captures shows nothing more
+        (printed(crowding=None), "um_per_px", 6.0),
+    ],
+)
+def test_a_plan_follows_what_the_set_is_like(found: Fingerprint, setting: str, value: float) -> None:
+    plan = plan_of(found, labelled())["model"]["plan"]
+    assert plan[setting] == pytest.approx(value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    um=st.floats(0.5, 12),
+    low=st.floats(5, 500),
+    more=st.floats(1, 6),
+    sign=st.sampled_from(["broken_hair", "black_dot", "short_vellus_hair"]),
+    captures=st.integers(2, 3000),
+)
+def test_every_plan_is_one_that_training_takes(um: float, low: float, more: float, sign: str, captures: int) -> None:
+    proposed = plan_of(printed(um=um, crowding=(low, low * more), sign=sign), labelled(sign, captures=captures))
+    plan, data = proposed["model"]["plan"], proposed["data"]["init_args"]
+    cell = CELL_PX * plan["um_per_px"]
+    assert 4 <= plan["um_per_px"] <= max(6.0, um + 0.5)
+    assert cell - 0.5 <= plan["sigma_um"] <= 1.25 * cell + 0.5
+    assert plan["min_distance_um"] >= 1.5 * cell - 0.5
+    assert 0.05 <= plan["tolerance_mm"] <= 0.15
+    assert data["crop_px"] % 16 == 0
+    assert 192 <= data["crop_px"] <= 416
+    trainer = proposed["trainer"]
+    assert 15 <= trainer["max_epochs"] <= 160
+    assert 1 <= trainer["check_val_every_n_epoch"] <= trainer["max_epochs"]
+
+
+def test_signs_without_an_example_or_a_place_are_told_of_and_left_out() -> None:
+    found = printed()
+    more = [
+        SignPrint("yellow_dot", 40, 40, 0, 0, 0.0, None, None, None, None),
+        SignPrint("black_dot", 0, 0, 0, 9, None, None, None, None, None),
+        SignPrint("intermediate_hair", 40, 0, 9, 9, 1.0, None, None, None, None),
+    ]
+    labelset = labelled()
+    extra = [("yellow_dot", "exhaustive"), ("black_dot", "count"), ("intermediate_hair", "exhaustive")]
+    labelset = dataclasses.replace(
+        labelset,
+        labels=labelset.labels
+        + tuple(LabelRow("0.jpg", sign, level, 3.0 if level == "count" else None) for sign, level in extra),
+        signs={**SIGN, "intermediate_hair": Sign("intermediate_hair", "i", "i", "", "context")},
+    )
+    first, ignore, *_ = recipe(dataclasses.replace(found, signs=(*found.signs, *more)), labelset, "x", "x")
+    assert first.value == ["broken_hair"]
+    assert "in no capture there: yellow_dot" in first.why
+    assert "nothing teaches where they are: black_dot" in first.why
+    assert ignore.value == ["intermediate_hair"]
+
+
+def test_no_plan_without_a_scale_or_a_mark() -> None:
+    with pytest.raises(InputError, match="no capture has um_per_px"):
+        recipe(printed(um=None), labelled(), "x", "x")
+    with pytest.raises(InputError, match="no sign is marked"):
+        recipe(printed(), labelled(level="presence"), "x", "x")
+
+
+@settings(max_examples=50, deadline=None)
+@given(name=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=30))
+def test_a_recipe_reads_back_as_it_was_meant_whatever_the_folder_is_called(name: str) -> None:
+    proposed = recipe(printed(), labelled(), name, name)
+    text = recipe_text(proposed, base="a.yaml", file="b.yaml", name=name)
+    assert yaml.safe_load(text) == as_mapping(proposed)
+    assert all(len(line) <= 112 for line in text.splitlines()[3:] if line.strip().startswith("#"))
+
+
+def test_every_value_of_a_recipe_has_its_reason_above_it() -> None:
+    proposed = recipe(printed(), labelled(), "x", "x")
+    assert all(setting.why for setting in proposed if setting.path != ("data", "class_path"))
+    text = recipe_text([Setting(("a", "b"), 1, "because"), Setting(("a", "c"), None, "so")], base="", file="", name="")
+    assert text.splitlines()[3:] == ["a:", "  # because", "  b: 1", "  # so", "  c: null"]
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def page_of(labelset: LabelSet, **options: int) -> str:
+    return labels_page(labelset, fingerprint(with_parents(labelset)), "my set", **options)
+
+
+def pictures_in(page: str) -> list[Image.Image]:
+    return [
+        Image.open(io.BytesIO(base64.b64decode(code))) for code in re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
+    ]
+
+
+def test_the_page_needs_nothing_else_and_says_what_is_unlabelled(tmp_path: Path) -> None:
+    page = page_of(three_captures(tmp_path))
+    assert not re.search(r"<script|https?://(?!www\.w3\.org)|url\(", page)
+    assert len(pictures_in(page)) == 3
+    captions = re.findall(r"<figcaption>.*?</figcaption>", page, flags=re.DOTALL)
+    assert "black dots: 2" in captions[0]
+    assert "broken hairs: 1 of more" in captions[0]
+    assert "Unlabelled: terminal hairs, yellow dots" in captions[0]
+    assert "terminal hairs: 0, not marked" in captions[1]
+    assert "yellow dots: present, not marked" in captions[1]
+    assert "patient 2, X, 2 µm per px" in captions[1]
+    assert "Y, no scale" in captions[2]
+    assert "not those of second" in page
+
+
+def test_pictures_are_small_and_carry_nothing_of_the_camera(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "CAMERA MAKER"
+    noise = np.random.default_rng(0).integers(0, 255, (1600, 2000, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    labelset = LabelSet(
+        tmp_path, (CaptureRow("a.jpg", "1", um_per_px=5.0),), (LabelRow("a.jpg", "black_dot", "presence", 1.0),), ()
+    )
+    page = page_of(labelset)
+    (picture,) = pictures_in(page)
+    assert "CAMERA MAKER" not in page
+    assert not picture.getexif()
+    assert max(picture.size) <= 900
+    assert len(page) < 260_000
+
+
+def test_names_cannot_become_part_of_the_page(tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    save_image(tmp_path / "a.png", (100, 80))
+    signs = {**SIGN, "mine": Sign("mine", evil, evil, evil, "context", colour=(1, 2, 3))}
+    labelset = LabelSet(
+        tmp_path,
+        (CaptureRow("a.png", evil, um_per_px=5.0, device=evil, visit=evil),),
+        (LabelRow("a.png", "mine", "exhaustive"),),
+        (ObjectRow("1", "a.png", "mine", 10, 10),),
+        signs,
+    )
+    page = labels_page(labelset, fingerprint(labelset), evil)
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+
+
+def test_a_mask_is_paled_and_a_broken_picture_is_said(tmp_path: Path) -> None:
+    labelset = three_captures(tmp_path)
+    found = fingerprint(labelset)
+    dark = Image.new("RGB", (500, 400))
+    dark.save(tmp_path / "b.png")
+    (tmp_path / "c.png").write_text("broken")
+    page = labels_page(labelset, found, "x")
+    _, half = pictures_in(page)
+    grey = np.asarray(half.convert("L")).mean(axis=0)
+    assert grey[: half.width // 2 - 10].max() < 10
+    assert grey[half.width // 2 + 10 :].min() > 160
+    assert "c.png is not an image that can be read: it is text" in page
+
+
+def test_the_page_shows_each_patient_before_a_second_capture_and_each_sign() -> None:
+    captures = tuple(CaptureRow(f"{patient}_{n}.jpg", patient) for patient in "ABCDEFGH" for n in range(3))
+    rare = {"H_2.jpg": [ObjectRow("1", "H_2.jpg", "pigtail_hair", 1, 1)]}
+    labelset = LabelSet(Path(), captures, (), ())
+    shown = choose(labelset, rare, 9)
+    assert {row.patient for row in shown} == set("ABCDEFGH")
+    assert "H_2.jpg" in {row.file for row in shown}
+    few = choose(labelset, {}, 3)
+    assert [row.patient for row in few] == ["A", "E", "H"]
+    assert choose(labelset, {}, 0) == []
+    assert len(choose(labelset, {}, 99)) == 24
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("described")
+    done = run("describe", DEMO, "--out", out, "--pictures", 3)
+    assert done.exit_code == 0, done.output
+    assert "fingerprint.json, plan.yaml, labels.html are in" in done.output
+    return out
+
+
+def test_describe_writes_a_fingerprint_a_plan_and_a_page(described: Path) -> None:
+    told = json.loads((described / "fingerprint.json").read_text("utf-8"))
+    assert (told["captures"], told["patients"], len(told["signs"])) == (60, 20, 9)
+    assert told["signs"][0]["per_cm2"] == pytest.approx(20, abs=5)
+    plan = yaml.safe_load((described / "plan.yaml").read_text("utf-8"))
+    assert plan["model"]["plan"]["ignore"] == ["intermediate_hair"]
+    page = (described / "labels.html").read_text("utf-8")
+    assert len(re.findall("<figure", page)) == 3
+
+
+def test_an_edited_plan_is_not_replaced_without_being_told(described: Path) -> None:
+    (described / "plan.yaml").write_text("mine", encoding="utf-8")
+    assert "may have been edited" in str(run("describe", DEMO, "--out", described, "--pictures", 0).exception)
+    assert (described / "plan.yaml").read_text("utf-8") == "mine"
+    assert run("describe", DEMO, "--out", described, "--pictures", 3, "--overwrite").exit_code == 0
+    assert (described / "plan.yaml").read_text("utf-8") != "mine"
+
+
+def test_describe_prints_its_fingerprint_and_plan_as_json() -> None:
+    told = json.loads(run("describe", DEMO, "--json").output)
+    assert told["fingerprint"]["looked_at"] == 60
+    assert told["plan"]["model"]["plan"]["um_per_px"] == 6.0
+    tables = json.loads(run("describe", DEMO, "--json", "--tables-only").output)
+    assert tables["fingerprint"]["looked_at"] == 0
+    assert "leaves closed" in str(run("describe", DEMO, "--tables-only", "--out", "x").exception)
+
+
+def test_training_takes_the_plan_on_top_of_a_recipe(described: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from trichotrack.model.cli import main
+
+    recipe_file = DEMO.parents[2] / "configs" / "demo.yaml"
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", f"--config={recipe_file}", f"--config={described / 'plan.yaml'}", "--print_config"])
+    assert ended.value.code == 0
+    used = yaml.safe_load(capsys.readouterr().out)
+    plan = yaml.safe_load((described / "plan.yaml").read_text("utf-8"))
+    for name, value in plan["model"]["plan"].items():
+        assert used["model"]["plan"][name] == value
+    assert used["data"]["init_args"]["labels"] == plan["data"]["init_args"]["labels"]
+    assert used["data"]["init_args"]["name"] == "labelled"
+    assert used["trainer"]["max_epochs"] == plan["trainer"]["max_epochs"]
+    assert used["trainer"]["max_time"] is None
+    assert used["model"]["start"] == "bundled"
+
+
+def test_a_parent_is_in_the_fingerprint_and_its_kinds_are_drawn(tmp_path: Path) -> None:
+    save_image(tmp_path / "a.png", (200, 200))
+    signs = {**SIGN, "hair": Sign("hair", "hair", "any hairs", "", "context", group=None)}
+    signs |= {name: Sign(name, name, f"{name} hairs", "", "context", parent="hair") for name in ("thick", "thin")}
+    labels = tuple(LabelRow("a.png", name, "exhaustive") for name in ("thick", "thin"))
+    objects = (ObjectRow("1", "a.png", "thick", 10, 10), ObjectRow("2", "a.png", "thin", 50, 50))
+    labelset = LabelSet(tmp_path, (CaptureRow("a.png", "1", um_per_px=5.0),), labels, objects, signs)
+    assert {one.sign: one.objects for one in fingerprint(with_parents(labelset)).signs} == {
+        "hair": 2,
+        "thick": 1,
+        "thin": 1,
+    }
+    page = page_of(labelset)
+    assert "thick hairs: 1" in page
+    assert "any hairs" not in page
+    proposed = recipe(fingerprint(with_parents(labelset)), with_parents(labelset), "x", "x")
+    assert proposed[0].value == ["hair", "thick", "thin"]
