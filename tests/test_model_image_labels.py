@@ -10,19 +10,20 @@ import torch
 from labelled_folder import write_folder
 from trichotrack.detect.detections import Detections
 from trichotrack.labels.read import read_labels
-from trichotrack.labels.tables import LabelRow
+from trichotrack.labels.tables import CaptureRow, LabelRow
+from trichotrack.labels.write import write_labels
 from trichotrack.model.augment import Augmenter
 from trichotrack.model.batches import CropsOrWholes, TrainingSet, training_loader
 from trichotrack.model.cli import main
-from trichotrack.model.datasets import CachedCapture, LabelledCapture, cached, labelled_captures, presence_alone
-from trichotrack.model.export import export
+from trichotrack.model.datasets import CachedCapture, LabelledCapture, labelled_captures, presence_alone
+from trichotrack.model.export import Exported, spec_of
 from trichotrack.model.image_figures import ImageFigures, best_balance, least_error, presence_figures, validated
 from trichotrack.model.metrics import PointFigures
 from trichotrack.model.plan import Plan
-from trichotrack.model.sample import COUNT, EXHAUSTIVE, PRESENCE, UNKNOWN, Structures
+from trichotrack.model.sample import COUNT, EXHAUSTIVE, PRESENCE, UNKNOWN, Sample, Structures
+from trichotrack.model.task import load_task
 from trichotrack.problems import InputError
-from trichotrack.runtime.counter import Counter
-from trichotrack.runtime.model_file import open_model
+from trichotrack.runtime.spec import ModelSpec
 
 PLAN = Plan(signs=("black_dot", "broken_hair"))
 NONE = np.zeros((0, 2))
@@ -63,24 +64,16 @@ def drawn(patient, channels, level=EXHAUSTIVE, side=200):
     """A cached capture of a patient with a structure of each channel, no file behind it."""
     xy = np.linspace(20, side - 20, len(channels))[:, None] * np.ones((1, 2)) if channels else NONE
     known = Structures(xy, np.array(channels, np.int64), np.full_like(xy, np.nan), np.full_like(xy, np.nan), NONE)
-    row = read_row(patient)
+    row = CaptureRow(f"{patient}.png", patient)
     capture = LabelledCapture(row, None, None, 6.0, known, np.full(2, level), np.full(2, 1.0))
     return Pixels(capture, None, (side, side))
-
-
-def read_row(patient):
-    from trichotrack.labels.tables import CaptureRow
-
-    return CaptureRow(f"{patient}.png", patient)
 
 
 class Pixels(CachedCapture):
     """Plain grey."""
 
-    def sample(self, seed, epoch, index):
-        from trichotrack.model.sample import Sample
-
-        side = self.original_px[0]
+    def sample(self, *_):
+            side = self.original_px[0]
         nothing, capture = np.zeros((side, side), np.uint8), self.capture
         image = np.full((side, side, 3), 128, np.uint8)
         return Sample(
@@ -201,17 +194,20 @@ def test_a_training_on_numbers_or_presences_alone_ends_in_a_model_that_says_so(f
     trainer = fit(folders[level], tmp_path, f"--best.monitor=val/{monitor}", f"--best.mode={mode}").trainer
     assert f"train/{level}" in trainer.callback_metrics
     assert "val/f1" not in trainer.callback_metrics
-    best = tmp_path / "version_0" / "checkpoints" / "best.ckpt"
-    spec = export(best, tmp_path / "model.onnx")
-    assert "unchecked" in spec.validated_on
+    task, kept = load_task(tmp_path / "version_0" / "checkpoints" / "best.ckpt")
+    spec = spec_of(task, kept, name="m", licence="", notes="")
+    assert "so its marks are unchecked" in spec.validated_on
+    assert "2 captures of 2 patients" in spec.validated_on
     assert all(channel.recall is None and channel.false_positives_per_cm2 is None for channel in spec.signs)
-    assert open_model(tmp_path / "model.onnx").spec == spec
+    assert ModelSpec.from_json(spec.to_json()).signs == spec.signs
+    chosen = {sign["chosen_by"] for sign in spec.training["validated"].values()}
+    assert chosen == {level}
 
 
 def test_a_checkpoint_is_not_chosen_by_what_validation_labels_cannot_tell(folders, tmp_path):
-    with pytest.raises(InputError, match="val/f1 cannot be measured.*best.monitor val/auroc with best.mode max"):
+    with pytest.raises(InputError, match=r"val/f1 cannot be measured.*best.monitor val/auroc with best.mode max"):
         fit(folders["presence"], tmp_path)
-    with pytest.raises(InputError, match="val/auroc cannot be measured.*best.monitor val/f1"):
+    with pytest.raises(InputError, match=r"val/auroc cannot be measured.*best.monitor val/f1"):
         fit(folders["exhaustive"], tmp_path, "--best.monitor=val/auroc")
 
 
@@ -223,8 +219,6 @@ def test_located_and_counted_captures_are_calibrated_together_and_the_export_sco
         row if row.file != second else LabelRow(second, row.sign, "count", float(numbers[row.sign]))
         for row in labels.labels
     ]
-    from trichotrack.labels.write import write_labels
-
     mixed = tmp_path / "mixed"
     mixed.mkdir()
     (mixed / "images").symlink_to(folders["exhaustive"] / "images")
@@ -234,15 +228,10 @@ def test_located_and_counted_captures_are_calibrated_together_and_the_export_sco
     assert {"train/count", "train/focal"} <= set(trainer.callback_metrics)
     task = trainer.lightning_module.eval()
     assert task.calibration.changes
-    export(tmp_path / "runs" / "version_0" / "checkpoints" / "last.ckpt", tmp_path / "model.onnx")
-    counter = Counter(tmp_path / "model.onnx")
-    image = np.ascontiguousarray(np.asarray(cached_pixels(mixed, tmp_path))[:128, :128])
+    image = torch.full((1, 64, 64, 3), 128, dtype=torch.uint8)
     with torch.no_grad():
-        ours = task.decoded(task(torch.from_numpy(image.copy())[None]))[0]
-    theirs = counter.model_file.run(image)["peaks"]
-    assert theirs.max() == pytest.approx(ours.score.max() if len(ours) else theirs.max(), abs=1e-4)
-
-
-def cached_pixels(folder, tmp_path):
-    captures = labelled_captures(read_labels(folder), PLAN, "train")
-    return cached(captures[:1], tmp_path / "cache", 6.0)[0].sample(0, 0, 0).image
+        (peaks,) = Exported(task, ["peaks"]).eval()(image)
+        logits = task(image)["logits"]
+    expected = (logits * task.calibration.slope[:, None, None] + task.calibration.offset[:, None, None]).sigmoid()
+    assert peaks.any()
+    assert torch.allclose(peaks[peaks > 0], expected[peaks > 0])

@@ -29,7 +29,7 @@ def two_peaks():
 
 
 def test_a_number_pulls_every_peak_by_the_poisson_likelihood():
-    # λ = 0.5 + 0.75 = 1.25, n = 2. The halved deviance n ln(n/λ) - (n - λ) = 2 ln 1.6 - 0.75 = 0.190007, over n: 0.095004.
+    # λ = 0.5 + 0.75 = 1.25, n = 2. The halved deviance n ln(n/λ) - (n - λ) = 2 ln 1.6 - 0.75 = 0.190007, over n 0.095.
     # d/dλ = 1 - n/λ = -0.6; dλ/dlogit = p (1 - p) = 0.25 and 0.1875; over n = 2: -0.075 and -0.05625.
     logits, peaks = two_peaks()
     loss = levels.count(logits, peaks, torch.tensor([[2.0]]))
@@ -64,7 +64,7 @@ def test_presence_pulls_the_likelier_peak_more_and_absence_pushes_each_by_its_ch
 
 
 def test_where_presence_is_all_that_is_known_only_the_likeliest_peaks_speak(monkeypatch):
-    # With one peak allowed, P = 0.75: present gives -ln 0.75, gradient -(0.25 / 0.75) · 0.75 = -0.25 at that peak alone.
+    # With one peak allowed, P = 0.75: present gives -ln 0.75, gradient -(0.25 / 0.75) · 0.75 = -0.25 at that peak.
     monkeypatch.setattr(levels, "TOP", 1)
     logits, peaks = two_peaks()
     loss = levels.presence(logits, peaks, torch.tensor([[1.0]]), torch.tensor([True]))

@@ -55,8 +55,9 @@ def photometric() -> list[albumentations.BasicTransform]:
 class Augmenter:
     """Sample -> sample. Every call is seeded, so a sample depends only on its generator.
 
-    crop_px: side of the result, or its (width, height). scale_jitter: it is resampled by up to this share. whole: nothing is
-    cut off by a turn or a shear, for samples whose border says what can be told of a hair, or that are known as a whole.
+    crop_px: side of the result, or its (width, height). scale_jitter: it is resampled by up to this share. whole:
+    nothing is cut off by a turn or a shear, for samples whose border says what can be told of a hair, or that are known
+    as a whole.
     """
 
     def __init__(self, crop_px: int | tuple[int, int], scale_jitter: float = 0.0, *, whole: bool = False) -> None:

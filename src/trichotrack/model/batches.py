@@ -20,10 +20,10 @@ from trichotrack.problems import InputError, Problem
 class TrainingSet(Dataset[Mapping[str, Tensor]]):
     """Augmented crops, and whole captures where those must be seen whole (see LabelledCapture.of_image).
 
-    A sample depends on (seed, epoch, index) alone, whichever worker makes it. balance: the share of crops that are drawn
-    around a structure of some sign, every sign of a patient alike; the others lie anywhere, and so also where there is
-    nothing. A balanced crop is drawn from the captures of the same patient, so that each patient gives as many crops as they have
-    captures, however rare what they have.
+    A sample depends on (seed, epoch, index) alone, whichever worker makes it. balance: the share of crops that are
+    drawn around a structure of some sign, every sign of a patient alike; the others lie anywhere, and so also where
+    there is nothing. A balanced crop is drawn from the captures of the same patient, so that each patient gives as many
+    crops as they have captures, however rare what they have.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class TrainingSet(Dataset[Mapping[str, Tensor]]):
         return tensors_of(self.augment(sample, rng, self.plan, point), self.plan)
 
     def _drawn(self, index: int, rng: np.random.Generator) -> tuple[int, NDArray[np.float64]] | None:
-        """A capture of the same patient and a structure there, original px: first the sign, then one of its structures."""
+        """A capture of the same patient and a structure there, original px: the sign is drawn first."""
         signs = self._structures.get(_patient(self.sources[index]), {})
         if not signs:
             return None
@@ -130,8 +130,8 @@ class EpochShuffle(Sampler[int]):
 class CropsOrWholes(Sampler[list[int]]):
     """Batches of crops and batches of whole captures, mixed by the seed: a tensor has one size.
 
-    batch_size: crops of a batch; of whole captures as many as have no more px together, at least one. As with crops, what
-    fills no batch waits for another epoch, unless there would be no batch of its kind.
+    batch_size: crops of a batch; of whole captures as many as have no more px together, at least one. What fills no
+    batch waits for another epoch, unless there would be no batch of its kind.
     """
 
     def __init__(self, data: TrainingSet, batch_size: int) -> None:

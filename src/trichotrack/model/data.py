@@ -41,8 +41,8 @@ class SignData(LightningDataModule):
     crop_px: side of a training crop, canonical px, a multiple of 16. scale_jitter: crops are resampled by up to
     this share. workers: processes that make samples. cache: where canonical captures are kept; by default beside
     the labels. limit_train: use only so many captures, for a quick look. train_people: use only the captures of so many
-    people, the same ones for the same seed, and those among any larger number. balance: share of the crops that are drawn
-    around a structure, every sign of a patient alike, while each patient gives as many crops as ever; 0 draws all
+    people, the same ones for the same seed, and those among any larger number. balance: share of the crops that are
+    drawn around a structure, every sign of a patient alike, while each patient gives as many crops as ever; 0 draws all
     crops anywhere. Where rare signs are what matters, try 0.5.
     """
 

@@ -142,9 +142,9 @@ def least_error(scored: Sequence[Scored]) -> float:
 
 
 def best_balance(scored: Sequence[Scored]) -> float:
-    """The threshold at which "has a mark" tells present from absent best: the highest sum of sensitivity and specificity.
+    """The threshold at which "has a mark" tells present from absent best: by sensitivity + specificity (Youden 1950).
 
-    Youden 1950. Halfway between two scores; of equal sums the higher. DEFAULT_THRESHOLD where all are of one kind.
+    Halfway between two scores; of equal sums the higher. DEFAULT_THRESHOLD where all are of one kind.
     """
     present = np.array([one.value > 0 for one in scored])
     if present.all() or not present.any():
@@ -163,7 +163,7 @@ def _between(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def presence_figures(patients: Sequence[str], present: Sequence[bool], chances: Sequence[float]) -> PresenceFigures:
-    """AUROC and average precision over captures, with 95 % intervals from resampling patients with all their captures."""
+    """AUROC and average precision over captures, with 95 % intervals from resampling patients, captures and all."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     truth, chance = np.array(present, np.bool_), np.array(chances, np.float64)
@@ -195,7 +195,7 @@ def nothing_counted(sign: str) -> SignFigures:
 
 
 def means(found: Mapping[str, Validated]) -> dict[str, float]:
-    """Figures to choose a checkpoint by, each the mean over the signs that it could be taken of; one taken of none is absent.
+    """Figures to choose a checkpoint by, each the mean over the signs that it could be taken of, if any.
 
     f1: over signs with located structures, 0 for one of which no mark is right. count_mae: over signs with a number.
     auroc, average_precision: over signs with captures that are known to have and to lack them.

@@ -1,9 +1,10 @@
 """Numbers and presences of whole captures, taught through the same peaks that give the marks.
 
-The chance that a peak is a structure is p = σ(a · logit + b). Where a sign is located in some training captures, its a and b
-are fitted there as training goes (Platt 1999), on logits that this does not change; where it nowhere is, they stay
-1 and 0: nothing tells a calibration apart from the logits, which the number or the presence itself then brings to scale. Peaks are those of the logits at first sight;
-the likeliest are followed along their shafts, as an exported model follows all.
+The chance that a peak is a structure is p = σ(a · logit + b). Where a sign is located in some training captures, its a
+and b are fitted there as training goes (Platt 1999), on logits that this does not change; where it nowhere is, they
+stay 1 and 0: nothing tells a calibration apart from the logits, which the number or the presence itself then brings to
+scale. Peaks are those of the logits at first sight, and which they are is not learnt through; the likeliest are
+followed along their shafts, as an exported model follows all.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ FOLLOWED_PEAKS = 256
 """Peaks of a capture whose shafts are followed; the others count as they look at first sight."""
 
 TOP = 8
-"""Where presence is all that is known of a sign, so many of its likeliest peaks speak: over thousands of untaught peaks, each
-of a small chance, every capture would be sure to have one, and a present sign would teach nothing."""
+"""Where presence is all that is known of a sign, so many of its likeliest peaks speak: over thousands of untaught peaks,
+each of a small chance, every capture would be sure to have one, and a present sign would teach nothing."""
 
 LEAST = 1e-6
 """Below it an expected number teaches as if it were that."""
 
 PRIOR, KEPT = 4.0, 0.95
-"""How firmly a calibration starts (as so many peaks at p = 0.5 would hold it), and how much of what earlier batches told is
-kept at the next: twenty batches speak."""
+"""How firmly a calibration starts (as so many peaks at p = 0.5 would hold it), and how much of what earlier batches
+told is kept at the next: about twenty batches speak."""
 
 SLOPES, OFFSETS = (0.1, 10.0), (-10.0, 10.0)
 """Of calibrations: a slope of 0 or less would turn the order of the marks."""
@@ -57,8 +58,8 @@ class Calibration(nn.Module):
     def fit(self, logits: Tensor, peaks: Tensor, right: Tensor, located: Tensor) -> None:
         """Logistic regression of right on the logit at peaks (B, C, h, w), one step of Newton's a batch.
 
-        located: bool (B, C), where all structures are known. Earlier batches weigh KEPT times less at each step, so that the
-        fit follows a network that learns; what they told is kept as the 2 × 2 information of (slope, offset).
+        located: bool (B, C), where all structures are known. Earlier batches weigh KEPT times less at each step, so
+        that the fit follows a network that learns; what they told is kept as the 2 × 2 information of (slope, offset).
         """
         peaks = peaks & located[..., None, None]
         there = peaks.any(3).any(2).any(0)

@@ -15,8 +15,8 @@ from trichotrack.model.network import SHAFT_SCALE_UM
 from trichotrack.model.plan import STRIDE, Plan
 
 UNKNOWN, PARTIAL, EXHAUSTIVE, COUNT, PRESENCE = 0, 1, 2, 3, 4
-"""What is known of a sign in a capture: nothing, some of its structures, all of them, how many there are, or whether there
-is any."""
+"""What is known of a sign in a capture: nothing, some of its structures, all of them, how many there are, or whether
+there is any."""
 
 NOT_SCALP, SCALP = 1, 2
 """What a px shows, where that is known (else UNKNOWN): a strip of buttons or burned-in text, or scalp."""
@@ -87,8 +87,8 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
     (none there is as good as all marked), invalid scalp, and around ignored structures. offset: (2, h, w).
     root: bool (h, w), cells with an offset. shaft: (5, h, w), nan where unknown. scalp: (1, h, w), 1 scalp, 0 not, nan
     unknown. strands: int64 (h, w), 0 for a hair without a root, 1 + channel for a sign's shaft, -1 unknown. counted,
-    present: float32 (C,), the number, and 1 or 0, nan where unknown. located: bool (C,), exhaustive signs. seen: bool (h, w), cells
-    that labels speak of.
+    present: float32 (C,), the number, and 1 or 0, nan where unknown. located: bool (C,), exhaustive signs. seen: bool
+    (h, w), cells that labels speak of.
     """
     height, width = sample.image.shape[:2]
     grid_hw = (height // STRIDE, width // STRIDE)
