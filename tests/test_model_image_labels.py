@@ -73,7 +73,7 @@ class Pixels(CachedCapture):
     """Plain grey."""
 
     def sample(self, *_):
-            side = self.original_px[0]
+        side = self.original_px[0]
         nothing, capture = np.zeros((side, side), np.uint8), self.capture
         image = np.full((side, side, 3), 128, np.uint8)
         return Sample(

@@ -15,8 +15,8 @@ from labelled_folder import write_folder
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import LabelRow
 from trichotrack.model.augment import Augmenter
-from trichotrack.model.cli import main
 from trichotrack.model.batches import TrainingSet, training_loader
+from trichotrack.model.cli import main
 from trichotrack.model.datasets import cached, labelled_captures
 from trichotrack.model.plan import Plan
 from trichotrack.model.sample import EXHAUSTIVE, PARTIAL, UNKNOWN

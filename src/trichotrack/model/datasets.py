@@ -170,7 +170,8 @@ def _untaught(table: str, plan: Plan, reference: Sequence[LabelRow]) -> Iterator
             yield Problem(
                 table,
                 f"of sign {name!r} it is only known that it is {which} in all {len(of_sign)} captures of split 'train'",
-                "Add captures of the other kind, or leave the sign out of the plan: nothing tells what it looks like.",
+                "Add captures of the other kind, or leave the sign out of the plan: nothing tells what it looks like. "
+                "Where a class that was not named is absent, import with --exclusive.",
             )
 
 
