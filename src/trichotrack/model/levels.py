@@ -22,8 +22,8 @@ FOLLOWED_PEAKS = 256
 """Peaks of a capture whose shafts are followed; the others count as they look at first sight."""
 
 TOP = 8
-"""Where presence is all that is known of a sign, so many of its likeliest peaks speak: over thousands of untaught peaks,
-each of a small chance, every capture would be sure to have one, and a present sign would teach nothing."""
+"""Where presence is all that is known of a sign, so many of its likeliest peaks speak: over thousands of untaught
+peaks, each of a small chance, every capture would be sure to have one, and a present sign would teach nothing."""
 
 LEAST = 1e-6
 """Below it an expected number teaches as if it were that."""
