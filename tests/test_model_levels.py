@@ -178,3 +178,35 @@ def test_a_part_of_a_capture_keeps_a_zero_and_forgets_a_number():
     assert np.array_equal(Augmenter((96, 64), whole=True)(whole, rng, PLAN).values, [0, 5])
     # A turn by any angle may push a corner out of the picture.
     assert np.array_equal(Augmenter(96)(whole, rng, PLAN).values, [0, NAN], equal_nan=True)
+
+
+@pytest.mark.parametrize("level", ["count", "presence"])
+def test_image_labels_alone_tell_the_structure_from_what_always_lies_beside_it(level):
+    # Forty pictures of specks of a kind that is not labelled; half of them have specks of the labelled kind too.
+    rng, generator = np.random.default_rng(5), torch.Generator().manual_seed(5)
+    seen, number = torch.zeros(40, 2, 24, 24), torch.zeros(40, 1)
+    for i in range(40):
+        places = rng.permutation(64)[: rng.integers(2, 13)] * 9
+        sought = len(places) // 2 if i % 2 else 0
+        number[i] = sought
+        for k, place in enumerate(places):
+            seen[i, 0 if k < sought else 1].view(-1)[int(place)] = 1.0
+    seen += 0.05 * torch.rand(seen.shape, generator=generator)
+    weight, bias = torch.zeros(2, requires_grad=True), torch.full((1,), -4.0, requires_grad=True)
+    optimiser = torch.optim.Adam([weight, bias], lr=0.1)
+    for _ in range(300):
+        logits = (seen * weight.view(1, 2, 1, 1)).sum(1, keepdim=True) + bias
+        peaks = levels.peak_mask(seen.amax(1, keepdim=True))
+        loss = (
+            levels.count(logits, peaks, number)
+            if level == "count"
+            else levels.presence(logits, peaks, (number > 0).float(), torch.tensor([True]))
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    chance = (logits.sigmoid() * peaks).detach()
+    # Every speck of the sought kind is likelier than every one of the other.
+    assert chance[seen[:, :1] > 0.9].min() > 0.5 > chance[seen[:, 1:] > 0.9].max()
+    if level == "count":
+        assert torch.allclose(chance.sum((2, 3)), number, atol=0.5)
