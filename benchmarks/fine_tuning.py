@@ -103,16 +103,6 @@ class Progress(lightning.Callback):
 
 def train_cell(recipe: Recipe, labels: Path, people: int | None, *, workers: int = 1) -> SignTask:
     """The task after recipe.steps steps on so many training people of labels (None: all of them)."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    lightning.seed_everything(recipe.seed, verbose=False)
-    task = SignTask(
-        PLAN,
-        backbone=recipe.backbone,
-        start=recipe.start,
-        start_as=START_AS.get(recipe.start),
-        learning_rate=recipe.learning_rate,
-        frozen=recipe.frozen,
-    )
     data = SignData(
         labels,
         PLAN,
@@ -122,6 +112,21 @@ def train_cell(recipe: Recipe, labels: Path, people: int | None, *, workers: int
         workers=workers,
         seed=recipe.seed,
         train_people=people,
+    )
+    return train_task(recipe, data)
+
+
+def train_task(recipe: Recipe, data: SignData, plan: Plan = PLAN) -> SignTask:
+    """The task after recipe.steps steps on data."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    lightning.seed_everything(recipe.seed, verbose=False)
+    task = SignTask(
+        plan,
+        backbone=recipe.backbone,
+        start=recipe.start,
+        start_as=START_AS.get(recipe.start),
+        learning_rate=recipe.learning_rate,
+        frozen=recipe.frozen,
     )
     trainer = lightning.Trainer(
         max_steps=recipe.steps,

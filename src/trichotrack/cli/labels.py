@@ -10,9 +10,10 @@ from trichotrack.cli.labels_describe import describe
 from trichotrack.cli.labels_export import export, merge
 from trichotrack.cli.labels_import import import_labels
 from trichotrack.cli.labels_split import split
+from trichotrack.cli.labels_suggest import suggest
 
 labels_app = typer.Typer(
-    help="Labelled data: import, check, describe, split, agree, export, merge. "
+    help="Labelled data: import, check, describe, split, agree, export, merge, suggest. "
     "See `trichotrack labels COMMAND --help`.",
     no_args_is_help=True,
 )
@@ -24,3 +25,4 @@ labels_app.command("split")(split)
 labels_app.command("agree")(agree)
 labels_app.command("export")(export)
 labels_app.command("merge")(merge)
+labels_app.command("suggest")(suggest)

@@ -17,6 +17,7 @@ from trichotrack.evaluate.provenance import recipe_sha256
 
 # Named in configs as data.class_path; jsonargparse finds subclasses only of imported modules.
 from trichotrack.model.data import SignData, SyntheticData
+from trichotrack.model.pace import LastCheckpoint, Pace
 from trichotrack.model.run_folder import RunFolder
 from trichotrack.model.task import SignTask
 
@@ -27,15 +28,17 @@ class TrainingCLI(LightningCLI):
     """LightningCLI in which the data take the model's plan, and a run leaves logs, checkpoints and its folder.
 
     Runs lie under trainer.default_root_dir as version_0, version_1 and so on. `best.monitor` names the figure by which
-    best.ckpt is kept; last.ckpt is that of the last epoch, from which a killed run goes on.
+    best.ckpt is kept; last.ckpt is that of the last epoch, from which a killed run goes on. `pace` counts in steps what
+    the trainer counts in epochs.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("model.plan", "data.init_args.plan")
+        parser.add_lightning_class_args(Pace, "pace")
         parser.add_lightning_class_args(RunFolder, "run")
         parser.add_lightning_class_args(ModelCheckpoint, "best")
         # Lightning's own save_last copies only what is kept as best.
-        parser.add_lightning_class_args(ModelCheckpoint, "last")
+        parser.add_lightning_class_args(LastCheckpoint, "last")
         parser.set_defaults(
             {
                 # One process unless asked: figures over several are for those who know their sampler.

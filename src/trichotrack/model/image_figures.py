@@ -21,6 +21,9 @@ from trichotrack.problems import InputError
 if TYPE_CHECKING:
     from lightning import Trainer
 
+COLUMNS = 6
+"""Of the table that ImageFigures keeps."""
+
 RESAMPLES = 400
 """Of patients: fewer than for other figures, since each resample is ranked anew at every validation."""
 
@@ -72,7 +75,7 @@ class ImageFigures(Metric):
         """One capture. found: decoded at metrics.LOWEST_SCORE; levels, values: (C,), of the capture."""
         for sign in np.flatnonzero(np.isin(levels, (COUNT, PRESENCE)) & np.isfinite(values)):
             scores = found.take(found.sign == sign).score
-            rows = np.full((max(len(scores), 1), 6), np.nan)
+            rows = np.full((max(len(scores), 1), COLUMNS), np.nan)
             rows[:, :5] = capture, patient, sign, levels[sign], values[sign]
             rows[: len(scores), 5] = scores
             self.rows.append(torch.from_numpy(rows).to(self.device))
@@ -87,6 +90,8 @@ class ImageFigures(Metric):
         if not rows:
             return []
         table = torch.cat(rows).cpu().numpy().astype(np.float64)
+        if not len(table):
+            return []
         ordered = table[np.lexsort((table[:, 2], table[:, 0]))]
         starts = np.flatnonzero(np.any(np.diff(ordered[:, [0, 2]], axis=0), axis=1)) + 1
         return [self._scored(part) for part in np.split(ordered, starts)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,10 @@ from trichotrack.model.sample import Structures
 
 LOWEST_SCORE = 0.05
 """Peaks below it are never counted, whatever threshold is chosen."""
+
+
+COLUMNS = 8
+"""Of the table that PointFigures keeps."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class PointFigures(Metric):
             here = found.take(found.sign == sign)
             reference = known.xy[known.channel == sign]
             sweep = sweep_capture(reference, (here.xy, here.score), known.ignored, self.tolerance_px)
-            rows = np.full((max(len(here), 1), 8), np.nan)
+            rows = np.full((max(len(here), 1), COLUMNS), np.nan)
             rows[:, :5] = capture, patient, sign, len(reference), area_cm2
             rows[: len(here), 5:] = np.stack([sweep.scores, sweep.right, sweep.excused], axis=1)
             self.rows.append(torch.from_numpy(rows.astype(np.float32)).to(self.device))
@@ -111,6 +116,8 @@ class PointFigures(Metric):
         if not rows:
             return []
         table = torch.cat(rows).cpu().numpy().astype(np.float64)
+        if not len(table):
+            return []
         ordered = table[np.lexsort((table[:, 2], table[:, 0]))]
         starts = np.flatnonzero(np.any(np.diff(ordered[:, [0, 2]], axis=0), axis=1)) + 1
         return [self._sweep(part) for part in np.split(ordered, starts)]
@@ -128,3 +135,14 @@ class PointFigures(Metric):
             excused=found[:, 7] > 0,
             area_cm2=float(area_cm2),
         )
+
+
+def gathered(figures: Metric, columns: int, dtype: torch.dtype = torch.float32) -> AbstractContextManager[None]:
+    """Within it, the table `rows` of figures has the rows of all processes; for one process nothing changes.
+
+    columns, dtype: of that table.
+    """
+    if not figures.rows:
+        # torchmetrics gathers tables of one width and kind alone.
+        figures.rows.append(torch.empty((0, columns), dtype=dtype, device=figures.device))
+    return figures.sync_context()

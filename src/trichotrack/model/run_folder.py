@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -21,9 +22,14 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from trichotrack.capture import capture_of
 from trichotrack.evaluate.points import DEFAULT_THRESHOLD
+from trichotrack.model.cards import card_remedy
+from trichotrack.model.monitored import check_monitored, monitored, validation_captures, who_validates
+from trichotrack.model.pace import epochs_a_round
 from trichotrack.pictures import compare, save_picture
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from trichotrack.detect.detections import Detections
     from trichotrack.model.sample import Structures
     from trichotrack.model.task import SignTask
@@ -39,21 +45,26 @@ class RunFolder(Callback):
 
     def __init__(self, pictures: int = 6) -> None:
         self.pictures = pictures
+        self._found: dict[int, Detections] = {}
         self._began = 0.0
         self._epoch_began = 0.0
         self._first_epoch = 0
 
     def on_fit_start(self, trainer: Trainer, pl_module: SignTask) -> None:
+        captures = validation_captures(trainer)
+        check_monitored(monitored(trainer), tuple(pl_module.plan.signs), captures)
         folder = _folder(trainer)
         device = pl_module.device
         name = (
             torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
         )
         rank_zero_info(f"Training on {name}, from {pl_module.start}; results in {folder}")
-        if device.type == "cpu" and Path("/proc/driver/nvidia/version").exists() and not torch.cuda.is_available():
-            rank_zero_info("This machine has an NVIDIA card that torch cannot use: install a CUDA build of torch.")
+        for told in (who_validates(captures), card_remedy()):
+            if told:
+                rank_zero_info(told)
         pl_module.manifest = _manifest(trainer, pl_module)
-        _write(folder / "manifest.json", pl_module.manifest)
+        if trainer.is_global_zero:
+            _write(folder / "manifest.json", pl_module.manifest)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         # Only now does a resumed training know its epoch.
@@ -69,6 +80,8 @@ class RunFolder(Callback):
         samples = trainer.num_training_batches * (loader.batch_size or len(loader.dataset) / len(loader))
         pl_module.log("train/samples_per_second", samples / seconds)
         done = trainer.current_epoch + 1
+        if done % epochs_a_round(trainer) and done != trainer.max_epochs:
+            return
         left = _time_left(trainer, time.monotonic() - self._began, done - self._first_epoch)
         f1 = trainer.callback_metrics.get("val/f1")
         said = f", validation F1 {float(f1):.3f}" if f1 is not None else ""
@@ -76,14 +89,41 @@ class RunFolder(Callback):
             f"epoch {done}: {samples / seconds:.1f} samples/s, loss {_metric(trainer, 'train/loss')}{said}{left}"
         )
 
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        why = "; no better since" if any(getattr(c, "stopped_epoch", 0) for c in trainer.callbacks) else ""
+        for judge in trainer.checkpoint_callbacks:
+            if judge.monitor and judge.best_model_score is not None:
+                best = f"best {judge.monitor} {float(judge.best_model_score):.3f}{why}: {judge.best_model_path}"
+                rank_zero_info(f"Ended, epoch {trainer.current_epoch}, {trainer.global_step} steps; {best}")
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: SignTask,
+        outputs: object,  # noqa: ARG002
+        batch: Mapping[str, Tensor],
+        batch_idx: int,  # noqa: ARG002
+        dataloader_idx: int = 0,  # noqa: ARG002
+    ) -> None:
+        # Here, not at the end: where weights are averaged, those that are validated are put away by then.
+        capture = int(batch["capture"])
+        if self._draws(trainer) and capture in _drawn(trainer, self.pictures):
+            with torch.no_grad():
+                self._found[capture] = pl_module.decoded(pl_module(batch["image"]))[0]
+
     def on_validation_end(self, trainer: Trainer, pl_module: SignTask) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero or trainer.state.fn != TrainerFn.FITTING:
+        if not self._draws(trainer):
             return
         folder = _folder(trainer)
         _curves(folder, trainer)
-        _pictures(folder / "pictures", trainer, pl_module, self.pictures)
+        _pictures(folder / "pictures", trainer, pl_module, self._found)
+        self._found = {}
         validated = {name: asdict(sign) for name, sign in pl_module.validated.items()}
         _write(folder / "figures.json", {"epoch": trainer.current_epoch + 1, "validation": validated})
+
+    @staticmethod
+    def _draws(trainer: Trainer) -> bool:
+        return not trainer.sanity_checking and trainer.is_global_zero and trainer.state.fn == TrainerFn.FITTING
 
 
 def _folder(trainer: Trainer) -> Path:
@@ -194,19 +234,20 @@ def _line(axes, rows: list[dict[str, str]], name: str) -> None:
         axes.plot(*zip(*points, strict=True), marker=".", label=name)
 
 
-def _pictures(folder: Path, trainer: Trainer, task: SignTask, count: int) -> None:
-    data = trainer.datamodule.val
+def _drawn(trainer: Trainer, count: int) -> list[int]:
+    """The validation captures to draw, spread over all of them."""
+    captures = len(trainer.datamodule.val)
+    return list(range(0, captures, max(captures // max(count, 1), 1)))[:count]
+
+
+def _pictures(folder: Path, trainer: Trainer, task: SignTask, found: Mapping[int, Detections]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    step = max(len(data) // max(count, 1), 1)
-    for index in list(range(0, len(data), step))[:count]:
-        sample = data.sample(index)
-        image = torch.from_numpy(sample.image)[None].to(task.device)
-        with torch.no_grad():
-            found = task.decoded(task(image))[0]
+    for index in sorted(found):
+        sample = trainer.datamodule.val.sample(index)
         picture = compare(
             capture_of(sample.image).pixels,
             _labelled_marks(sample.structures, task),
-            _found_marks(found, task),
+            _found_marks(found[index], task),
             {sign.name: sign for sign in task.signs},
             f"{trainer.datamodule.name}, validation capture {index}, epoch {trainer.current_epoch + 1}",
         )

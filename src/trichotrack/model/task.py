@@ -14,12 +14,13 @@ import torch
 from lightning import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor
+from torchmetrics import MeanMetric
 
 from trichotrack.detect.decode import decode, valid_cells
 from trichotrack.detect.detections import Detections
-from trichotrack.model import levels, losses
-from trichotrack.model.image_figures import ImageFigures, means, refuse_unmeasured, validated
-from trichotrack.model.metrics import LOWEST_SCORE, PointFigures, Validated
+from trichotrack.model import image_figures, levels, losses
+from trichotrack.model.image_figures import ImageFigures
+from trichotrack.model.metrics import COLUMNS, LOWEST_SCORE, PointFigures, Validated, gathered
 from trichotrack.model.network import Backbone, SignNetwork, normalise
 from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, UNKNOWN, Structures
@@ -33,7 +34,8 @@ class SignTask(LightningModule):
 
     start: `imagenet`, `bundled` (weights taught on synthetic scalps), a .safetensors or .ckpt file, or `scratch`.
     start_as: for a sign that the weights do not know, a sign they know, as whose channel it begins. learning_rate:
-    peak, for the pyramid and heads; the backbone learns at backbone_rate times that. The rate rises over the first
+    peak, for the pyramid and heads; the backbone learns at backbone_rate times that, and each of its stages at
+    layer_rate times the rate of the stage after it. The rate rises over the first
     warmup share of all steps, then falls to 1 % along a cosine. frozen: the stem and so many stages of the backbone
     stay as they start, which saves a fifth of a step on a CPU. bf16 arithmetic is Lightning's `precision: bf16-mixed`.
     """
@@ -48,6 +50,7 @@ class SignTask(LightningModule):
         start_as: Mapping[str, str] | None = None,
         learning_rate: float = 1e-3,
         backbone_rate: float = 0.5,
+        layer_rate: float = 1.0,
         weight_decay: float = 0.02,
         warmup: float = 0.05,
         frozen: int = 0,
@@ -55,7 +58,7 @@ class SignTask(LightningModule):
         super().__init__()
         self.plan = plan or Plan()
         self.learning_rate, self.backbone_rate = learning_rate, backbone_rate
-        self.weight_decay, self.warmup = weight_decay, warmup
+        self.layer_rate, self.weight_decay, self.warmup = layer_rate, weight_decay, warmup
         self.save_hyperparameters(
             {"plan": _lists(asdict(self.plan)), "backbone": backbone, "width": width}, logger=False
         )
@@ -72,6 +75,7 @@ class SignTask(LightningModule):
         self.calibration = levels.Calibration(len(self.plan.signs))
         self.teaches_images = False
         self.presence_alone: tuple[bool, ...] = (False,) * len(self.plan.signs)
+        self.mean_loss = MeanMetric()
         self.validated: dict[str, Validated] = {}
         self.validated_epoch = -1
         self.manifest: dict[str, Any] = {}
@@ -85,7 +89,7 @@ class SignTask(LightningModule):
         self.presence_alone = getattr(data, "presence_alone", self.presence_alone)
 
     def on_fit_start(self) -> None:
-        refuse_unmeasured(self.trainer)
+        image_figures.refuse_unmeasured(self.trainer)
 
     def train(self, mode: bool = True) -> SignTask:  # noqa: FBT001, FBT002 (torch's own signature)
         """As torch's, but frozen stages keep the statistics that they normalise by."""
@@ -116,6 +120,12 @@ class SignTask(LightningModule):
         of_images = levels.terms(self.calibration(final), peaks, batch, top)
         return {**terms, **of_images, "loss": terms["loss"] + levels.weighted(of_images)}
 
+    def on_train_epoch_start(self) -> None:
+        # Over several processes Lightning wraps the sampler, which then would not hear of the epoch.
+        set_epoch = getattr(getattr(self.trainer.datamodule, "train", None), "set_epoch", None)
+        if callable(set_epoch):
+            set_epoch(self.current_epoch)
+
     def training_step(self, batch: Mapping[str, Tensor], _index: int) -> Tensor:
         terms = self._terms(batch)
         self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()}, on_step=False, on_epoch=True)
@@ -125,12 +135,18 @@ class SignTask(LightningModule):
             )
         return terms["loss"]
 
-    def validation_step(self, batch: Mapping[str, Tensor], _index: int) -> None:
+    def validation_step(self, batch: Mapping[str, Tensor], index: int) -> None:
         # In float32 whatever the training precision: thresholds are chosen for the exported graph.
         with torch.autocast(self.device.type, enabled=False):
             heads = self(batch["image"])
             loss = self._terms(batch)["loss"]
-        self.log("val/loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
+        # Over several processes the sampler evens their shares out by giving some captures twice: those count once.
+        place = index * self.trainer.world_size + self.trainer.global_rank
+        repeated = self.trainer.world_size > 1 and int(batch["capture"]) != place
+        self.log("val/loss", self.mean_loss, on_step=False, on_epoch=True, batch_size=1)
+        if repeated:
+            return
+        self.mean_loss.update(loss)
         empty = np.full((len(batch["xy"][0]), 2), np.nan)
         known = Structures(
             batch["xy"][0].cpu().numpy().astype(np.float64),
@@ -157,13 +173,17 @@ class SignTask(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         stage = "test" if self.trainer.testing else "val"
-        self.validated = validated(self.points, self.images)
+        of_images = (image_figures.COLUMNS, torch.float64)
+        with gathered(self.points, COLUMNS), gathered(self.images, *of_images):
+            self.validated = image_figures.validated(self.points, self.images)
         self.validated_epoch = self.current_epoch
         self.points.reset()
         self.images.reset()
         for name, sign in self.validated.items():
-            self.log_dict({f"{stage}/{key}/{name}": value for key, value in sign.measured.items()})
-        self.log_dict({f"{stage}/{key}": value for key, value in means(self.validated).items()}, prog_bar=True)
+            told = {f"{stage}/{key}/{name}": value for key, value in sign.measured.items()}
+            self.log_dict(told, sync_dist=True)
+        means = {f"{stage}/{key}": value for key, value in image_figures.means(self.validated).items()}
+        self.log_dict(means, prog_bar=True, sync_dist=True)
 
     def test_step(self, batch: Mapping[str, Tensor], index: int) -> None:
         self.validation_step(batch, index)
@@ -213,21 +233,23 @@ class SignTask(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _groups(self) -> list[dict[str, Any]]:
+        """Parameters by rate: the backbone's stages, the earlier the slower, then all that follows them."""
+        backbone = self.network.backbone
+        parts = [[backbone.conv_stem, backbone.bn1], *([stage] for stage in backbone.blocks)]
+        staged = [[p for module in part for p in module.parameters()] for part in parts]
+        rates = [self.backbone_rate * self.layer_rate**below for below in range(len(parts) - 1, -1, -1)]
+        in_backbone = {id(p) for part in staged for p in part}
+        staged.append([p for p in self.network.parameters() if id(p) not in in_backbone])
         groups = []
-        backbone = {id(p) for p in self.network.backbone.parameters()}
-        for of_backbone in (True, False):
+        for part, rate in zip(staged, [*rates, 1.0], strict=True):
             for decays in (True, False):
-                parameters = [
-                    p
-                    for p in self.network.parameters()
-                    if p.requires_grad and (id(p) in backbone) == of_backbone and (p.ndim > 1) == decays
-                ]
-                group: dict[str, Any] = {"params": parameters}
-                group["lr"] = self.learning_rate * (self.backbone_rate if of_backbone else 1.0)
+                parameters = [p for p in part if p.requires_grad and (p.ndim > 1) == decays]
+                group: dict[str, Any] = {"params": parameters, "lr": self.learning_rate * rate}
                 # Biases and normalisation are not pulled towards zero.
                 if not decays:
                     group["weight_decay"] = 0.0
-                groups.append(group)
+                if parameters:
+                    groups.append(group)
         return groups
 
 
