@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
+from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, Level, ObjectRow
 from trichotrack.labels.write import write_labels
 from trichotrack.signs import SIGN, Sign
 from trichotrack.synth.render import capture_rng, render_capture
@@ -28,8 +28,11 @@ SYNTHETIC_TO_REAL = {
 }
 
 
-def write_folder(folder: Path, *, people: int = 4, as_real: bool = False) -> Path:
-    """One capture a person, the last two for validation. as_real: signs named as in the real hair set."""
+def write_folder(folder: Path, *, people: int = 4, as_real: bool = False, level: Level = "exhaustive") -> Path:
+    """One capture a person, the last two for validation. as_real: signs named as in the real hair set.
+
+    level: of every label; a sign is said to be present in every other capture, and counted as often as it was drawn.
+    """
     (folder / "images").mkdir(parents=True)
     signs = HAIRS if as_real else dict(SIGN)
     names = [n for n in signs if n != "hair"]
@@ -40,7 +43,12 @@ def write_folder(folder: Path, *, people: int = 4, as_real: bool = False) -> Pat
         Image.fromarray(drawn.image).save(folder / file)
         split = "train" if number < people - 2 else "val"
         captures.append(CaptureRow(file, f"S{number:03d}", um_per_px=6.0, split=split))
-        labels += [LabelRow(file, name, "exhaustive") for name in names]
+        if level in {"count", "presence"}:
+            drawn_signs = [item.sign for item in drawn.objects]
+            values = {n: float(number % 2) if level == "presence" else float(drawn_signs.count(n)) for n in names}
+            labels += [LabelRow(file, name, level, value=value) for name, value in values.items()]
+            continue
+        labels += [LabelRow(file, name, level) for name in names]
         objects += [
             ObjectRow(
                 f"{number}-{i}", file, SYNTHETIC_TO_REAL[item.sign] if as_real else item.sign, item.x, item.y,

@@ -58,7 +58,7 @@ def test_a_dot_stays_under_its_point_through_crop_and_scale_jitter():
     for _ in range(20):
         factor = rng.uniform(0.8, 1.25)
         resized = augment.rescaled(dotted(), 6.0, 6.0 / factor)
-        cut = augment.random_crop(resized, 80, rng)
+        cut = augment.random_crop(resized, (80, 80), rng)
         for point in cut.structures.xy[((cut.structures.xy > 8) & (cut.structures.xy < 72)).all(axis=1)]:
             assert np.abs(point - centre_of_dark(cut)).max() < 0.3
 

@@ -15,9 +15,9 @@ from labelled_folder import write_folder
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import LabelRow
 from trichotrack.model.augment import Augmenter
+from trichotrack.model.batches import TrainingSet, training_loader
 from trichotrack.model.cli import main
-from trichotrack.model.data import training_loader
-from trichotrack.model.datasets import TrainingSet, cached, labelled_captures
+from trichotrack.model.datasets import cached, labelled_captures
 from trichotrack.model.plan import Plan
 from trichotrack.model.sample import EXHAUSTIVE, PARTIAL, UNKNOWN
 from trichotrack.model.task import load_task
@@ -59,18 +59,20 @@ def tiny_config(path, folder, epochs):
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_takes_one_step_and_validates(recipe, tmp_path, folder):
     config = yaml.safe_load(recipe.read_text("utf-8"))
-    extra = ["--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1", "--trainer.max_epochs=1"]
+    extra = ["--trainer.limit_train_batches=1", "--trainer.limit_val_batches=2", "--trainer.max_epochs=1"]
     extra += ["--trainer.check_val_every_n_epoch=1", "--data.init_args.workers=0", "--data.init_args.batch_size=2"]
     extra += ["--data.init_args.crop_px=96", "--trainer.precision=32-true"]
+    monitor = config.get("best", {}).get("monitor", "val/f1")
+    level = {"val/auroc": "presence", "val/count_mae": "count"}.get(monitor, "exhaustive")
     if config["data"]["class_path"] == "SignData":
         real = "hair" in config["model"].get("plan", {}).get("signs", ())
-        labels = write_folder(tmp_path / "real", as_real=True) if real else folder
+        labels = write_folder(tmp_path / "own", as_real=real, level=level) if real or level != "exhaustive" else folder
         extra += [f"--data.init_args.labels={labels}", f"--data.init_args.cache={tmp_path / 'cache'}"]
     else:
         extra += ["--data.init_args.val_captures=1", "--data.init_args.train_captures=2"]
     trainer = fit(recipe, tmp_path, *extra)
     assert trainer.global_step == 1
-    assert "val/f1" in trainer.callback_metrics
+    assert monitor in trainer.callback_metrics
 
 
 def test_a_run_leaves_manifest_curves_pictures_logs_and_checkpoints(tmp_path, folder):

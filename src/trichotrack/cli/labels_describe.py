@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from trichotrack.labels.summary import SetSummary
     from trichotrack.labels.tables import LabelSet
 
-BASE = "configs/demo.yaml"
-"""The config that the plan goes on top of."""
-
 
 def describe(
     folder: Annotated[Path, typer.Argument(help="Folder that holds captures, labels and objects (.csv or .xlsx).")],
@@ -78,7 +75,9 @@ def describe(
         written = ["fingerprint.json", *(["plan.yaml"] if settings else []), "labels.html"]
         typer.echo(f"{', '.join(written)} are in {out}.")
         if settings:
-            command = f"uv run train.py fit --config {BASE} --config {(out / 'plan.yaml').as_posix()}"
+            from trichotrack.labels.recipe import base_config
+
+            command = f"uv run train.py fit --config {base_config(labelset)} --config {(out / 'plan.yaml').as_posix()}"
             typer.echo(f"Look at plan.yaml, then: {command}")
 
 
@@ -100,7 +99,7 @@ def _write(
     pictures: int,
     on_capture: Callable[[], None],
 ) -> None:
-    from trichotrack.labels.recipe import recipe_text
+    from trichotrack.labels.recipe import base_config, recipe_text
     from trichotrack.labels.write import replace_file
     from trichotrack.report.labels_page import labels_page
 
@@ -108,7 +107,7 @@ def _write(
     out.mkdir(parents=True, exist_ok=True)
     replace_file(out / "fingerprint.json", (json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n").encode())
     if settings:
-        text = recipe_text(settings, base=BASE, file=(out / "plan.yaml").as_posix(), name=name)
+        text = recipe_text(settings, base=base_config(labelset), file=(out / "plan.yaml").as_posix(), name=name)
         replace_file(out / "plan.yaml", text.encode())
     page = labels_page(labelset, found, name, pictures=pictures, on_capture=on_capture)
     replace_file(out / "labels.html", page.encode())

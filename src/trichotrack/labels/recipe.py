@@ -37,11 +37,8 @@ TOLERANCE_SHARE = 2 / 3
 CROP_PX, LEAST_CROP_PX, STEP_PX = 416, 192, 16
 """The recipes' crop; captures are seldom larger at 6 µm per px. Sides are multiples of the total stride."""
 
-CROPS_TO_SEE, FEWEST_EPOCHS, MOST_EPOCHS = 16_000, 15, 160
-"""hair_roots_70x.yaml reaches its figures within 16,432 crops (26 epochs of 632); more than 160 epochs teach 40
-captures by heart."""
-
-VALIDATIONS = 12
+FEW = 50
+"""Captures to train on, below which configs/few.yaml is the better start."""
 
 IGNORED = ("intermediate_hair",)
 """Hair of 30 to 55 µm, neither vellus nor terminal: neither right nor wrong."""
@@ -79,8 +76,7 @@ def recipe(found: Fingerprint, labelset: LabelSet, labels: str, name: str) -> li
     um, why_um = _working_scale(found, native, [labelset.signs[one.sign] for one in signs])
     cell = CELL_PX * um
     crop, why_crop = _crop(found, um, labelset.signs)
-    train = sum(row.split == "train" for row in labelset.captures) or round(0.8 * len(labelset.captures))
-    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(CROPS_TO_SEE / max(1, train))))
+    train = _to_train_on(labelset)
     ignored = [one.sign for one in sought if one.sign in IGNORED]
     return [
         Setting(("model", "plan", "signs"), [one.sign for one in signs], _why_signs(found, known, signs)),
@@ -101,17 +97,16 @@ def recipe(found: Fingerprint, labelset: LabelSet, labels: str, name: str) -> li
         Setting(("data", "init_args", "batch_size"), min(8, max(1, train)), f"Of {train} captures to train on."),
         Setting(("data", "init_args", "scale_jitter"), 0.1, _why_jitter(found)),
         Setting(("trainer", "default_root_dir"), f"runs/{name}", "Where runs go; each has a folder of its own."),
-        Setting(
-            ("trainer", "max_epochs"),
-            epochs,
-            f"About {CROPS_TO_SEE:,} crops of {train} captures, between {FEWEST_EPOCHS} and {MOST_EPOCHS} epochs: with "
-            "few captures more epochs teach them by heart. Best.ckpt is that of the best validation.",
-        ),
-        Setting(("trainer", "max_time"), None, "The first config may have a limit for a demonstration."),
-        Setting(
-            ("trainer", "check_val_every_n_epoch"), max(1, epochs // VALIDATIONS), f"About {VALIDATIONS} validations."
-        ),
     ]
+
+
+def base_config(labelset: LabelSet) -> str:
+    """The config that the plan goes on top of: by how many captures there are to train on."""
+    return "configs/few.yaml" if _to_train_on(labelset) < FEW else "configs/more.yaml"
+
+
+def _to_train_on(labelset: LabelSet) -> int:
+    return sum(row.split == "train" for row in labelset.captures) or round(0.8 * len(labelset.captures))
 
 
 def _in_order(found: Fingerprint, signs: Mapping[str, Sign]) -> list[SignPrint]:

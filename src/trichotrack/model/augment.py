@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from trichotrack.geometry import map_points, resample, size_at
 from trichotrack.model.plan import PAD_VALUE, Plan
-from trichotrack.model.sample import Sample, Structures
+from trichotrack.model.sample import Sample, Structures, in_part
 
 # Worker processes already fill the cores; OpenCV's own threads would only fight them.
 cv2.setNumThreads(0)
@@ -55,27 +55,45 @@ def photometric() -> list[albumentations.BasicTransform]:
 class Augmenter:
     """Sample -> sample. Every call is seeded, so a sample depends only on its generator.
 
-    crop_px: side of the result. scale_jitter: it is resampled by up to this share. whole: no hair is cut by a turn or
-    a shear, for samples whose border says what can be told of a hair.
+    crop_px: side of the result, or its (width, height). scale_jitter: it is resampled by up to this share. whole:
+    nothing is cut off by a turn or a shear, for samples whose border says what can be told of a hair, or that are known
+    as a whole.
     """
 
-    def __init__(self, crop_px: int, scale_jitter: float = 0.0, *, whole: bool = False) -> None:
-        self.crop_px, self.scale_jitter, self.whole = crop_px, scale_jitter, whole
+    def __init__(self, crop_px: int | tuple[int, int], scale_jitter: float = 0.0, *, whole: bool = False) -> None:
+        self.size_px = (crop_px, crop_px) if isinstance(crop_px, int) else crop_px
+        self.scale_jitter, self.whole = scale_jitter, whole
         self._made: albumentations.Compose | None = None
 
     @property
     def _pipeline(self) -> albumentations.Compose:
         # Made in the worker: a transform pipeline does not survive pickling to a spawned process.
         if self._made is None:
-            turns = [albumentations.D4(p=1.0)] if self.whole else geometric()
+            turns = _whole_turns(*self.size_px) if self.whole else geometric()
             self._made = compose([*turns, *photometric()])
         return self._made
 
-    def __call__(self, sample: Sample, rng: np.random.Generator, plan: Plan) -> Sample:
+    def __call__(
+        self, sample: Sample, rng: np.random.Generator, plan: Plan, holding: NDArray[np.float64] | None = None
+    ) -> Sample:
+        """holding: a point (2,) of the sample, in px, that the crop shall hold before it is turned."""
         factor = np.exp(rng.uniform(-1, 1) * np.log1p(self.scale_jitter))
-        cropped = random_crop(_magnified(sample, float(factor), plan.um_per_px), self.crop_px, rng)
+        larger = _magnified(sample, float(factor), plan.um_per_px)
+        if holding is not None:
+            sizes = [(one.image.shape[1], one.image.shape[0]) for one in (sample, larger)]
+            holding = map_points(holding, *sizes)[0]
+        cropped = random_crop(larger, self.size_px, rng, holding)
+        if not self.whole:
+            cropped = replace(cropped, values=in_part(cropped.values))
         self._pipeline.set_random_seed(int(rng.integers(2**31)))
         return apply(self._pipeline, cropped)
+
+
+def _whole_turns(width: int, height: int) -> list[albumentations.BasicTransform]:
+    if width == height:
+        return [albumentations.D4(p=1.0)]
+    # A quarter turn would not fit.
+    return [albumentations.HorizontalFlip(p=0.5), albumentations.VerticalFlip(p=0.5)]
 
 
 def compose(transforms: list[albumentations.BasicTransform]) -> albumentations.Compose:
@@ -102,6 +120,7 @@ def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
         result["masks"][0].astype(np.bool_),
         np.ascontiguousarray(result["masks"][1]),
         np.ascontiguousarray(result["masks"][2]),
+        sample.values,
     )
 
 
@@ -117,6 +136,7 @@ def rescaled(sample: Sample, um_per_px: float, wanted_um_per_px: float) -> Sampl
         nearest(sample.valid, wanted),
         nearest(sample.scalp, wanted),
         nearest(sample.strands, wanted),
+        sample.values,
     )
 
 
@@ -136,16 +156,33 @@ def _magnified(sample: Sample, factor: float, um_per_px: float) -> Sample:
     return replace(larger, structures=wider)
 
 
-def random_crop(sample: Sample, side_px: int, rng: np.random.Generator) -> Sample:
-    """A side_px square out of the sample, padded where the sample is smaller; padding is not valid scalp."""
+def random_crop(
+    sample: Sample, size_px: tuple[int, int], rng: np.random.Generator, holding: NDArray[np.float64] | None = None
+) -> Sample:
+    """A (width, height) window of the sample, padded where the sample is smaller; padding is not valid scalp.
+
+    holding: a point (2,) in px, which the window is drawn to hold.
+    """
     height, width = sample.image.shape[:2]
-    left = int(rng.integers(min(0, width - side_px), max(0, width - side_px) + 1))
-    top = int(rng.integers(min(0, height - side_px), max(0, height - side_px) + 1))
-    return crop(sample, left, top, side_px, side_px)
+    points = (None, None) if holding is None else (int(holding[0]), int(holding[1]))
+    left, top = (
+        _start(extent, side, point, rng) for extent, side, point in zip((width, height), size_px, points, strict=True)
+    )
+    return crop(sample, left, top, *size_px)
+
+
+def _start(extent: int, side: int, point: int | None, rng: np.random.Generator) -> int:
+    first, last = min(0, extent - side), max(0, extent - side)
+    if point is not None:
+        first, last = max(first, min(point - side + 1, last)), min(last, max(point, first))
+    return int(rng.integers(first, last + 1))
 
 
 def crop(sample: Sample, left: int, top: int, width: int, height: int) -> Sample:
-    """The window of width × height px at (left, top), which may reach outside the sample."""
+    """The window of width × height px at (left, top), which may reach outside the sample.
+
+    Numbers and presences are kept where it holds the whole sample, else as far as a part can tell them.
+    """
     image = np.full((height, width, 3), PAD_VALUE, np.uint8)
     valid = np.zeros((height, width), np.bool_)
     scalp, strands = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
@@ -154,7 +191,10 @@ def crop(sample: Sample, left: int, top: int, width: int, height: int) -> Sample
     valid[target], scalp[target], strands[target] = sample.valid[source], sample.scalp[source], sample.strands[source]
     known, shift = sample.structures, np.array([left, top], np.float64)
     moved: Structures = known.moved(known.xy - shift, known.tip - shift, known.ignored - shift)
-    return Sample(image, moved.inside((width, height)), sample.levels, valid, scalp, strands)
+    bottom, right = sample.image.shape[:2]
+    holds_all = left <= 0 and top <= 0 and left + width >= right and top + height >= bottom
+    values = sample.values if holds_all else in_part(sample.values)
+    return Sample(image, moved.inside((width, height)), sample.levels, valid, scalp, strands, values)
 
 
 def _overlap(

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -16,15 +15,15 @@ from trichotrack.labels.derive import with_parents
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import LabelSet
 from trichotrack.model.augment import Augmenter
+from trichotrack.model.batches import TrainingSet, training_loader
 from trichotrack.model.datasets import (
-    EpochShuffle,
     Source,
-    TrainingSet,
     WholeCaptures,
     cached,
     labelled_captures,
     measured_in,
     of_people,
+    presence_alone,
 )
 from trichotrack.model.drawn import DrawnCapture
 from trichotrack.model.plan import Plan
@@ -42,7 +41,9 @@ class SignData(LightningDataModule):
     crop_px: side of a training crop, canonical px, a multiple of 16. scale_jitter: crops are resampled by up to
     this share. workers: processes that make samples. cache: where canonical captures are kept; by default beside
     the labels. limit_train: use only so many captures, for a quick look. train_people: use only the captures of so many
-    people, the same ones for the same seed, and those among any larger number.
+    people, the same ones for the same seed, and those among any larger number. balance: share of the crops that are
+    drawn around a structure, every sign of a patient alike, while each patient gives as many crops as ever; 0 draws all
+    crops anywhere. Where rare signs are what matters, try 0.5.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class SignData(LightningDataModule):
         cache: Path | None = None,
         limit_train: int | None = None,
         train_people: int | None = None,
+        balance: float = 0.0,
         name: str = "",
     ) -> None:
         super().__init__()
@@ -66,10 +68,12 @@ class SignData(LightningDataModule):
         self.crop_px, self.batch_size, self.scale_jitter = crop_px, batch_size, scale_jitter
         self.workers, self.seed = workers, seed
         self.cache = Path(cache) if cache else self.labels / ".cache"
-        self.limit_train, self.train_people = limit_train, train_people
+        self.limit_train, self.train_people, self.balance = limit_train, train_people, balance
         self.um_per_px_range = (self.plan.um_per_px, self.plan.um_per_px)
         self.measures: tuple[str, ...] = ()
         self.teaches_scalp = False
+        self.teaches_images = False
+        self.presence_alone = (False,) * len(self.plan.signs)
         self.signs: Mapping[str, Sign] = {}
         self.train: TrainingSet | None = None
         self.val: WholeCaptures | None = None
@@ -87,6 +91,8 @@ class SignData(LightningDataModule):
             captures = of_people(labelled_captures(labelled, self.plan, "train"), self.train_people, self.seed)
             self.measures = measured_in(captures)
             self.teaches_scalp = any(capture.mask is not None for capture in captures)
+            self.teaches_images = any(capture.of_image for capture in captures)
+            self.presence_alone = presence_alone(captures)
             sources = cached(captures, self.cache, self.plan.um_per_px)
             self.train = self._training(sources[: self.limit_train])
         if stage in ("fit", "validate"):
@@ -95,7 +101,8 @@ class SignData(LightningDataModule):
             self.test = self._whole(labelled, "test")
 
     def _training(self, sources: Sequence[Source]) -> TrainingSet:
-        return TrainingSet(sources, self.plan, Augmenter(self.crop_px, self.scale_jitter), seed=self.seed)
+        augment = Augmenter(self.crop_px, self.scale_jitter)
+        return TrainingSet(sources, self.plan, augment, seed=self.seed, balance=self.balance)
 
     def _whole(self, labelled: LabelSet, split: str) -> WholeCaptures:
         captures = labelled_captures(labelled, self.plan, split)
@@ -185,17 +192,3 @@ def _changed(priors: Priors, fields: Mapping[str, Any]) -> Priors:
         new = {name: tuple(value) if isinstance(value, list) else value}
         parts[known[name]] = dataclasses.replace(parts[known[name]], **new)
     return Priors(**parts)
-
-
-def training_loader(data: TrainingSet | None, batch_size: int, workers: int) -> DataLoader[Mapping[str, Tensor]]:
-    if data is None:
-        raise InputError("the data module has no training captures before setup('fit')")
-    return DataLoader(
-        data,
-        batch_size=min(batch_size, len(data)),
-        sampler=EpochShuffle(data),
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        drop_last=True,
-        pin_memory=torch.cuda.is_available(),
-    )

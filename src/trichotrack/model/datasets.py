@@ -14,17 +14,19 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from trichotrack.capture import read_capture
 from trichotrack.geometry import map_points, resample, size_at
-from trichotrack.labels.tables import CaptureRow, LabelSet, ObjectRow
-from trichotrack.model.augment import Augmenter, crop
+from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
+from trichotrack.model.augment import crop
 from trichotrack.model.plan import TOTAL_STRIDE, Plan
 from trichotrack.model.sample import (
+    COUNT,
     EXHAUSTIVE,
     NOT_SCALP,
     PARTIAL,
+    PRESENCE,
     SCALP,
     UNKNOWN,
     Sample,
@@ -38,7 +40,16 @@ from trichotrack.runtime.spec import MEASURES
 VALIDATION_SEED = 2**31 - 1
 """Apart from any training seed, so that no validation scalp is ever trained on."""
 
-LEVELS = {"exhaustive": EXHAUSTIVE, "partial": PARTIAL}
+LEVELS = {"exhaustive": EXHAUSTIVE, "partial": PARTIAL, "count": COUNT, "presence": PRESENCE}
+
+OF_IMAGE = (COUNT, PRESENCE)
+"""Levels that speak of a capture as a whole."""
+
+MEASURED = ("exhaustive", "count", "presence")
+"""Levels of which figures can be taken: partial labels tell neither a false mark nor a number."""
+
+LARGEST_WHOLE_PX = 2048 * 2048
+"""A larger capture does not fit into a training's memory whole."""
 
 
 class Source(Protocol):
@@ -57,6 +68,16 @@ class LabelledCapture:
     um_per_px: float
     structures: Structures
     levels: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    @property
+    def of_image(self) -> bool:
+        """Whether anything is known of it as a whole alone, so that training must see it whole.
+
+        So are captures without the sign, though every part of them lacks it too: a network that saw only those with the
+        sign whole would tell them by that.
+        """
+        return bool(np.isin(self.levels, OF_IMAGE).any())
 
 
 def labelled_captures(labels: LabelSet, plan: Plan, split: str) -> list[LabelledCapture]:
@@ -65,9 +86,11 @@ def labelled_captures(labels: LabelSet, plan: Plan, split: str) -> list[Labelled
     _check(labels, plan, rows, split)
     channel = {name: i for i, name in enumerate(plan.signs)}
     levels: dict[str, NDArray[np.int64]] = {row.file: np.full(len(channel), UNKNOWN) for row in rows}
+    values = {row.file: np.full(len(channel), np.nan) for row in rows}
     for label in labels.labels:
         if label.rater == "" and label.sign in channel and label.file in levels:
-            levels[label.file][channel[label.sign]] = LEVELS.get(label.level, UNKNOWN)
+            levels[label.file][channel[label.sign]] = LEVELS[label.level]
+            values[label.file][channel[label.sign]] = np.nan if label.value is None else label.value
     objects: dict[str, list[ObjectRow]] = {row.file: [] for row in rows}
     for item in labels.objects:
         if item.rater == "" and item.file in objects:
@@ -80,6 +103,7 @@ def labelled_captures(labels: LabelSet, plan: Plan, split: str) -> list[Labelled
             float(row.um_per_px or 0),
             _structures(objects[row.file], channel, set(plan.ignore)),
             levels[row.file],
+            values[row.file],
         )
         for row in rows
         if levels[row.file].any()
@@ -117,22 +141,38 @@ def _check(labels: LabelSet, plan: Plan, rows: Sequence[CaptureRow], split: str)
         for row in rows
         if row.valid_area and not (labels.folder / row.valid_area).is_file()
     ]
-    reference = [label for label in labels.labels if label.rater == "" and label.level in LEVELS]
+    reference = [label for label in labels.labels if label.rater == ""]
     labelled, files = {label.sign for label in reference}, {row.file for row in rows}
     table = str(labels.folder / "labels.csv")
     problems += [
-        Problem(table, f"sign {name!r} has no exhaustive or partial labels", "Name only labelled signs in the plan.")
+        Problem(table, f"sign {name!r} has no labels", "Name only labelled signs in the plan.")
         for name in plan.signs
         if name not in labelled
     ]
-    # Training takes partial labels too; figures can only be taken where all structures of a sign are known.
-    levels = set(LEVELS) if split == "train" else {"exhaustive"}
+    if split == "train":
+        problems += _untaught(table, plan, [label for label in reference if label.file in files])
+    # Training takes partial labels too; figures cannot be taken of them.
+    levels = tuple(LEVELS) if split == "train" else MEASURED
     useful = any(label.file in files and label.sign in plan.signs and label.level in levels for label in reference)
     if rows and not useful:
-        needed = " or ".join(sorted(levels))
+        needed = f"{', '.join(levels[:-1])} or {levels[-1]}"
         problems.append(Problem(table, f"no capture of split {split!r} has {needed} labels of the plan's signs", ""))
     if problems:
         raise InputError(problems)
+
+
+def _untaught(table: str, plan: Plan, reference: Sequence[LabelRow]) -> Iterator[Problem]:
+    """Signs of which training knows only that they are in every capture, or in none."""
+    for name in plan.signs:
+        of_sign = [label for label in reference if label.sign == name]
+        if of_sign and all(label.level == "presence" for label in of_sign) and len({row.value for row in of_sign}) == 1:
+            which = "present" if of_sign[0].value else "absent"
+            yield Problem(
+                table,
+                f"of sign {name!r} it is only known that it is {which} in all {len(of_sign)} captures of split 'train'",
+                "Add captures of the other kind, or leave the sign out of the plan: nothing tells what it looks like. "
+                "Where a class that was not named is absent, import with --exclusive.",
+            )
 
 
 def measured_in(captures: Sequence[LabelledCapture]) -> tuple[str, ...]:
@@ -174,7 +214,21 @@ class CachedCapture:
             with Image.open(self.capture.mask) as mask:
                 valid = resample(np.uint8(255) * (np.asarray(mask.convert("L")) > 0), size) > 127
             scalp = np.where(valid, SCALP, NOT_SCALP).astype(np.uint8)
-        return Sample(image, known.moved(*points).on(valid), self.capture.levels, valid, scalp, np.zeros_like(scalp))
+        nothing = np.zeros_like(scalp)
+        capture = self.capture
+        return Sample(image, known.moved(*points).on(valid), capture.levels, valid, scalp, nothing, capture.values)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) at canonical scale."""
+        height, width = np.load(self.pixels, mmap_mode="r").shape[:2]
+        return width, height
+
+
+def presence_alone(captures: Sequence[LabelledCapture]) -> tuple[bool, ...]:
+    """By channel, whether its presence is all that is known of a sign in any of the captures."""
+    levels = np.array([capture.levels for capture in captures])
+    return tuple(np.isin(levels, (UNKNOWN, PRESENCE)).all(axis=0).tolist())
 
 
 def of_people(captures: Sequence[LabelledCapture], people: int | None, seed: int) -> Sequence[LabelledCapture]:
@@ -230,33 +284,11 @@ def _cached(capture: LabelledCapture, folder: Path, um_per_px: float) -> CachedC
     return CachedCapture(capture, path, original)
 
 
-class TrainingSet(Dataset[Mapping[str, Tensor]]):
-    """Augmented crops. A sample depends on (seed, epoch, index) alone, whichever worker makes it."""
-
-    def __init__(self, sources: Sequence[Source], plan: Plan, augment: Augmenter, *, seed: int) -> None:
-        self.sources, self.plan, self.augment, self.seed = sources, plan, augment, seed
-        # Shared memory, so that workers kept alive over epochs see it change.
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
-
-    def set_epoch(self, epoch: int) -> None:
-        self._epoch[0] = epoch
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def __getitem__(self, index: int) -> Mapping[str, Tensor]:
-        epoch = int(self._epoch[0])
-        rng = np.random.default_rng([self.seed, epoch, index])
-        sample = self.sources[index].sample(self.seed, epoch, index)
-        return tensors_of(self.augment(sample, rng, self.plan), self.plan)
-
-
 class WholeCaptures(Dataset[Mapping[str, Tensor]]):
     """Whole captures for validation, padded on the right and below to the total stride; one is a batch of its own.
 
     Beside the loss's tensors: xy (N, 2) and channel (N,) of the labelled structures, ignored (M, 2), levels (C,),
-    valid (H, W), capture and patient (numbers), area_cm2
-    of valid scalp.
+    values (C,), valid (H, W), capture and patient (numbers), area_cm2 of valid scalp.
     """
 
     def __init__(self, sources: Sequence[Source], plan: Plan, patients: Sequence[str]) -> None:
@@ -281,27 +313,9 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
             "channel": torch.from_numpy(known.channel),
             "ignored": torch.from_numpy(known.ignored.astype(np.float32)),
             "levels": torch.from_numpy(sample.levels),
+            "values": torch.from_numpy(np.full(len(sample.levels), np.nan) if sample.values is None else sample.values),
             "valid": torch.from_numpy(valid),
             "capture": torch.tensor(index),
             "patient": torch.tensor(self.patients[index]),
             "area_cm2": torch.tensor(float(valid.sum()) * (self.plan.um_per_px / 1e4) ** 2),
         }
-
-
-class EpochShuffle(Sampler[int]):
-    """A new order each epoch, from the seed; Lightning tells it the epoch, and it tells the data set."""
-
-    def __init__(self, data: TrainingSet) -> None:
-        self.data = data
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.data.set_epoch(epoch)
-
-    def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng([self.data.seed, self.epoch]).permutation(len(self.data))
-        return iter(order.tolist())
-
-    def __len__(self) -> int:
-        return len(self.data)

@@ -58,13 +58,16 @@ class Exported(nn.Module):
         super().__init__()
         self.outputs = tuple(outputs)
         self.network = copy.deepcopy(task.network).eval().to(memory_format=torch.contiguous_format)
+        # So that a score is the chance that training reckoned with; nothing is added where there is nothing to change.
+        self.calibration: nn.Module = copy.deepcopy(task.calibration) if task.calibration.changes else nn.Identity()
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         heads = self.network(normalise(image))
         direction, logs = heads["shaft"].split((2, 3), dim=1)
         # The network reckons in units of SHAFT_SCALE_UM; what leaves the graph is the logarithm of µm.
         shaft = torch.cat([direction, logs + math.log(SHAFT_SCALE_UM)], dim=1)
-        leaves = {**heads, "peaks": peak_scores(heads["logits"]), "shaft": shaft, "scalp": heads["scalp"].sigmoid()}
+        peaks = peak_scores(self.calibration(heads["logits"]))
+        leaves = {**heads, "peaks": peaks, "shaft": shaft, "scalp": heads["scalp"].sigmoid()}
         return tuple(leaves[name] for name in self.outputs)
 
 
@@ -102,6 +105,7 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         )
     signs = tuple(_sign_spec(sign, kept["validated"].get(sign["name"])) for sign in kept["signs"])
     measured = [sign["figures"] for sign in kept["validated"].values()]
+    measured += [sign["presence"] for sign in kept["validated"].values() if sign.get("presence")]
     people = max((figures["patients"] for figures in measured), default=0)
     captures = max((figures["captures"] for figures in measured), default=0)
     return ModelSpec(
@@ -116,7 +120,7 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         # Taught by no label, the scalp head would say anything.
         outputs=tuple(name for name in OUTPUTS if name != "scalp" or manifest["teaches_scalp"]),
         trained_on=f"{_taught(kept)}; started from {manifest['start']}",
-        validated_on=_validated_on(manifest, captures, people),
+        validated_on=_validated_on(manifest, captures, people) + _known_of_captures_alone(kept["validated"]),
         vellus_cutoff_um=VELLUS_CUTOFF_UM,
         measures=tuple(manifest["measures"]),
         trained_on_synthesis=_synthesis_alone(manifest),
@@ -159,6 +163,16 @@ def _validated_on(manifest: dict[str, Any], captures: int, people: int) -> str:
     if _drawn(manifest):
         return f"{manifest['data']}: {captures} captures of another seed"
     return f"{manifest['data']}: {captures} captures of {people} patients, kept out of training"
+
+
+def _known_of_captures_alone(validated: dict[str, Any]) -> str:
+    """Which signs no labelled structure spoke for, so that their marks were never compared with any."""
+    told = []
+    for chosen_by, what in (("count", "number"), ("presence", "presence")):
+        names = [name for name, sign in validated.items() if sign.get("chosen_by") == chosen_by]
+        if names:
+            told.append(f"only the {what} of {', '.join(names)} was known, so its marks are unchecked")
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _sign_spec(sign: dict[str, Any], validated: dict[str, Any] | None) -> SignSpec:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from trichotrack.detect.detections import Detections
-from trichotrack.evaluate.figures import SignFigures, summarise
+from trichotrack.evaluate.figures import Figure, SignFigures, summarise
 from trichotrack.evaluate.points import Sweep, best_thresholds, sweep_capture
 from trichotrack.model.sample import Structures
 
@@ -27,11 +27,40 @@ COLUMNS = 8
 
 
 @dataclass(frozen=True)
+class PresenceFigures:
+    """How well captures with a sign are told from those without it, by the chance that one of its marks is right.
+
+    captures, patients: of which presence is known; present: captures with the sign. Intervals over people.
+    """
+
+    captures: int
+    patients: int
+    present: int
+    auroc: Figure
+    average_precision: Figure
+
+
+@dataclass(frozen=True)
 class Validated:
-    """One sign at the threshold chosen for it, and what it reaches there."""
+    """One sign at the threshold chosen for it, and what it reaches there.
+
+    chosen_by: `f1` where structures are located, else `count` (the smallest mean error of the number), else
+    `presence` (the best balanced accuracy of "has any mark").
+    """
 
     threshold: float
     figures: SignFigures
+    chosen_by: str = "f1"
+    presence: PresenceFigures | None = None
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """Figures that could be taken, by name, and the threshold."""
+        figures = {name: getattr(self.figures, name) for name in ("f1", "count_mae", "bias")}
+        if self.presence:
+            figures |= {"auroc": self.presence.auroc, "average_precision": self.presence.average_precision}
+        known = {name: figure.value for name, figure in figures.items() if figure.value is not None}
+        return {**known, "threshold": self.threshold}
 
 
 class PointFigures(Metric):
@@ -117,9 +146,3 @@ def gathered(figures: Metric, columns: int, dtype: torch.dtype = torch.float32) 
         # torchmetrics gathers tables of one width and kind alone.
         figures.rows.append(torch.empty((0, columns), dtype=dtype, device=figures.device))
     return figures.sync_context()
-
-
-def mean_f1(validated: Mapping[str, Validated]) -> Tensor:
-    """Mean F1 over the signs that were labelled anywhere; 0 where none was."""
-    values = [v.figures.f1.value or 0.0 for v in validated.values() if v.figures.labelled]
-    return torch.tensor(values or [0.0]).mean()

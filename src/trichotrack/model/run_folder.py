@@ -76,7 +76,8 @@ class RunFolder(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seconds = time.monotonic() - self._epoch_began
-        samples = trainer.num_training_batches * trainer.train_dataloader.batch_size
+        loader = trainer.train_dataloader
+        samples = trainer.num_training_batches * (loader.batch_size or len(loader.dataset) / len(loader))
         pl_module.log("train/samples_per_second", samples / seconds)
         done = trainer.current_epoch + 1
         if done % epochs_a_round(trainer) and done != trainer.max_epochs:
@@ -217,10 +218,12 @@ def _curves(folder: Path, trainer: Trainer) -> None:
     losses_, f1s = figure.subplots(1, 2)
     for name in ("train/loss", "val/loss"):
         _line(losses_, rows, name)
-    for name in sorted({key for row in rows for key in row if key.startswith("val/f1")}):
+    for name in sorted(
+        {key for row in rows for key in row if key.startswith(("val/f1", "val/auroc", "val/average_precision"))}
+    ):
         _line(f1s, rows, name)
     losses_.set(xlabel="epoch", ylabel="loss", yscale="log")
-    f1s.set(xlabel="epoch", ylabel="F1 on validation captures", ylim=(0, 1))
+    f1s.set(xlabel="epoch", ylabel="on validation captures", ylim=(0, 1))
     for axes in (losses_, f1s):
         axes.legend(fontsize=7)
         axes.grid(alpha=0.3)

@@ -14,8 +14,9 @@ from trichotrack.detect.targets import cells_of, discs, heatmap, offsets
 from trichotrack.model.network import SHAFT_SCALE_UM
 from trichotrack.model.plan import STRIDE, Plan
 
-UNKNOWN, PARTIAL, EXHAUSTIVE = 0, 1, 2
-"""What is known of a sign in a capture: nothing, some of its structures, or all of them."""
+UNKNOWN, PARTIAL, EXHAUSTIVE, COUNT, PRESENCE = 0, 1, 2, 3, 4
+"""What is known of a sign in a capture: nothing, some of its structures, all of them, how many there are, or whether
+there is any."""
 
 NOT_SCALP, SCALP = 1, 2
 """What a px shows, where that is known (else UNKNOWN): a strip of buttons or burned-in text, or scalp."""
@@ -59,8 +60,9 @@ class Structures:
 class Sample:
     """An image at canonical scale, uint8 (H, W, 3) with H and W multiples of the total stride; what is known of it.
 
-    levels: int64 (C,), of UNKNOWN, PARTIAL, EXHAUSTIVE. valid: bool (H, W), where the labels speak. scalp: uint8
-    (H, W), of UNKNOWN, NOT_SCALP, SCALP. strands: uint8 (H, W), whose shaft lies where: see UNNAMED_STRAND.
+    levels: int64 (C,), of UNKNOWN to PRESENCE. valid: bool (H, W), where the labels speak. scalp: uint8
+    (H, W), of UNKNOWN, NOT_SCALP, SCALP. strands: uint8 (H, W), whose shaft lies where: see UNNAMED_STRAND. values:
+    float64 (C,), the number of COUNT, 1 or 0 of PRESENCE, nan where none is known of this image; None: of no sign.
     """
 
     image: NDArray[np.uint8]
@@ -69,15 +71,24 @@ class Sample:
     valid: NDArray[np.bool_]
     scalp: NDArray[np.uint8]
     strands: NDArray[np.uint8]
+    values: NDArray[np.float64] | None = None
+
+
+def in_part(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    """What the values of a capture say of a part of it: a sign that is nowhere is not there, and nothing else."""
+    return None if values is None else np.where(values == 0, 0.0, np.nan)
 
 
 def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
     """The sample as the loss takes it.
 
     image: uint8 (H, W, 3). heat: float32 (C, h, w). weight: float32 (C, h, w), 0 where nothing is known: unlabelled
-    signs, all but the labelled cells of partial ones, invalid scalp, and around ignored structures. offset: (2, h, w).
+    signs, all but the labelled cells of partial ones, those of which only a number or presence is known unless it is 0
+    (none there is as good as all marked), invalid scalp, and around ignored structures. offset: (2, h, w).
     root: bool (h, w), cells with an offset. shaft: (5, h, w), nan where unknown. scalp: (1, h, w), 1 scalp, 0 not, nan
-    unknown. strands: int64 (h, w), 0 for a hair without a root, 1 + channel for a sign's shaft, -1 unknown.
+    unknown. strands: int64 (h, w), 0 for a hair without a root, 1 + channel for a sign's shaft, -1 unknown. counted,
+    present: float32 (C,), the number, and 1 or 0, nan where unknown. located: bool (C,), exhaustive signs. seen: bool
+    (h, w), cells that labels speak of.
     """
     height, width = sample.image.shape[:2]
     grid_hw = (height // STRIDE, width // STRIDE)
@@ -96,8 +107,13 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
     scalp = np.where(shown == UNKNOWN, np.nan, shown == SCALP).astype(np.float32)
     strands = sample.strands[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]]
     positive = heat >= 1.0
-    everywhere = (sample.levels == EXHAUSTIVE)[:, None, None] & looked_at
-    weight = np.where((sample.levels == UNKNOWN)[:, None, None], False, everywhere | positive)
+    values = np.full(len(sample.levels), np.nan) if sample.values is None else sample.values
+    of_image = {name: np.where(sample.levels == level, values, np.nan) for name, level in _OF_IMAGE}
+    located = sample.levels == EXHAUSTIVE
+    nowhere = (of_image["counted"] == 0) | (of_image["present"] == 0)
+    everywhere = (located | nowhere)[:, None, None] & looked_at
+    marked = (located | (sample.levels == PARTIAL))[:, None, None] & positive
+    weight = everywhere | marked
     cells = cells_of(known.xy, grid_hw, STRIDE)
     root = np.zeros(grid_hw, np.bool_)
     root[cells[:, 0], cells[:, 1]] = True
@@ -112,7 +128,13 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
         "shaft": torch.from_numpy(shaft),
         "scalp": torch.from_numpy(scalp)[None],
         "strands": torch.from_numpy(strands.astype(np.int64) - UNNAMED_STRAND),
+        **{name: torch.from_numpy(value.astype(np.float32)) for name, value in of_image.items()},
+        "located": torch.from_numpy(located),
+        "seen": torch.from_numpy(looked_at),
     }
+
+
+_OF_IMAGE = (("counted", COUNT), ("present", PRESENCE))
 
 
 def known_pairs(pairs: Sequence[tuple[float | None, float | None]]) -> NDArray[np.float64]:

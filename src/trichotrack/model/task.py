@@ -18,8 +18,9 @@ from torchmetrics import MeanMetric
 
 from trichotrack.detect.decode import decode, valid_cells
 from trichotrack.detect.detections import Detections
-from trichotrack.model import losses
-from trichotrack.model.metrics import COLUMNS, LOWEST_SCORE, PointFigures, Validated, gathered, mean_f1
+from trichotrack.model import image_figures, levels, losses
+from trichotrack.model.image_figures import ImageFigures
+from trichotrack.model.metrics import COLUMNS, LOWEST_SCORE, PointFigures, Validated, gathered
 from trichotrack.model.network import Backbone, SignNetwork, normalise
 from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, UNKNOWN, Structures
@@ -70,6 +71,10 @@ class SignTask(LightningModule):
         self.points = PointFigures(
             self.plan.signs, self.plan.tolerance_px, dict.fromkeys(ACTIVE_SIGNS, self.plan.max_false_per_cm2)
         )
+        self.images = ImageFigures(self.plan.signs)
+        self.calibration = levels.Calibration(len(self.plan.signs))
+        self.teaches_images = False
+        self.presence_alone: tuple[bool, ...] = (False,) * len(self.plan.signs)
         self.mean_loss = MeanMetric()
         self.validated: dict[str, Validated] = {}
         self.validated_epoch = -1
@@ -77,8 +82,14 @@ class SignTask(LightningModule):
         self.recipe: dict[str, Any] = {}
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
-        known: Mapping[str, Sign] = getattr(getattr(self.trainer, "datamodule", None), "signs", None) or SIGN
+        data = getattr(self.trainer, "datamodule", None)
+        known: Mapping[str, Sign] = getattr(data, "signs", None) or SIGN
         self.signs = self.plan.channels(known)
+        self.teaches_images = getattr(data, "teaches_images", False)
+        self.presence_alone = getattr(data, "presence_alone", self.presence_alone)
+
+    def on_fit_start(self) -> None:
+        image_figures.refuse_unmeasured(self.trainer)
 
     def train(self, mode: bool = True) -> SignTask:  # noqa: FBT001, FBT002 (torch's own signature)
         """As torch's, but frozen stages keep the statistics that they normalise by."""
@@ -94,7 +105,20 @@ class SignTask(LightningModule):
     def _terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         heads = self.network.at_first_sight(_as_taken(batch["image"]))
         cells = losses.cells_to_follow(heads["logits"], batch)
-        return losses.total(heads, batch, cells, self.network.looked_along(heads, cells))
+        if not self.teaches_images:
+            return losses.total(heads, batch, cells, self.network.looked_along(heads, cells))
+        peaks = levels.peak_mask(heads["logits"].detach()) & batch["seen"][:, None]
+        both = torch.cat([cells, levels.peaks_to_follow(heads["logits"], peaks)], dim=1)
+        logits, shaft = self.network.looked_along(heads, both)
+        terms = losses.total(heads, batch, cells, (logits[..., : cells.shape[1]], shaft[..., : cells.shape[1]]))
+        final = levels.followed(heads["logits"], both, logits)
+        if self.training:
+            roots = (batch["heat"] >= 1) & (batch["weight"] > 0)
+            right = levels.right_peaks(final, peaks, roots, round(self.plan.tolerance_px / STRIDE))
+            self.calibration.fit(final, peaks, right, batch["located"])
+        top = torch.tensor(self.presence_alone, device=final.device)
+        of_images = levels.terms(self.calibration(final), peaks, batch, top)
+        return {**terms, **of_images, "loss": terms["loss"] + levels.weighted(of_images)}
 
     def on_train_epoch_start(self) -> None:
         # Over several processes Lightning wraps the sampler, which then would not hear of the epoch.
@@ -136,27 +160,30 @@ class SignTask(LightningModule):
         # Nor does a sign of which nothing is known there take a structure from others.
         silent = (batch["levels"][0] == UNKNOWN)[None, :, None, None]
         heads["logits"] = heads["logits"].masked_fill(silent, -torch.inf)
+        found = self.decoded(heads, valid)[0]
+        whose = {"capture": int(batch["capture"]), "patient": int(batch["patient"])}
+        self.images.update(found, batch["levels"][0].cpu().numpy(), batch["values"][0].cpu().numpy(), **whose)
         self.points.update(
-            self.decoded(heads, valid)[0],
+            found,
             known,
             (batch["levels"][0] == EXHAUSTIVE).cpu().numpy(),
-            capture=int(batch["capture"]),
-            patient=int(batch["patient"]),
             area_cm2=float(batch["area_cm2"]),
+            **whose,
         )
 
     def on_validation_epoch_end(self) -> None:
         stage = "test" if self.trainer.testing else "val"
-        with gathered(self.points, COLUMNS):
-            self.validated = self.points.validated()
+        of_images = (image_figures.COLUMNS, torch.float64)
+        with gathered(self.points, COLUMNS), gathered(self.images, *of_images):
+            self.validated = image_figures.validated(self.points, self.images)
         self.validated_epoch = self.current_epoch
         self.points.reset()
+        self.images.reset()
         for name, sign in self.validated.items():
-            measured = {key: getattr(sign.figures, key).value for key in ("f1", "count_mae", "bias")}
-            measured["threshold"] = sign.threshold
-            told = {f"{stage}/{key}/{name}": value for key, value in measured.items() if value is not None}
+            told = {f"{stage}/{key}/{name}": value for key, value in sign.measured.items()}
             self.log_dict(told, sync_dist=True)
-        self.log(f"{stage}/f1", mean_f1(self.validated), prog_bar=True, sync_dist=True)
+        means = {f"{stage}/{key}": value for key, value in image_figures.means(self.validated).items()}
+        self.log_dict(means, prog_bar=True, sync_dist=True)
 
     def test_step(self, batch: Mapping[str, Tensor], index: int) -> None:
         self.validation_step(batch, index)
@@ -175,7 +202,7 @@ class SignTask(LightningModule):
 
     def decoded(self, heads: Mapping[str, Tensor], valid: NDArray[np.bool_] | None = None) -> list[Detections]:
         """Structures of each image of a batch above LOWEST_SCORE, canonical px. valid: (h, w), cells to look at."""
-        peaks = peak_scores(heads["logits"]).float().cpu().numpy()
+        peaks = peak_scores(self.calibration(heads["logits"])).float().cpu().numpy()
         offset = heads["offset"].float().cpu().numpy()
         shaft = heads["shaft"].float().cpu().numpy()
         return [
@@ -231,17 +258,8 @@ def _as_taken(image: Tensor) -> Tensor:
 
 
 def peak_scores(logits: Tensor) -> Tensor:
-    """Score (B, C, h, w) where the logit peaks in its 3×3 neighbourhood, else 0; detect.decode.local_maxima in torch.
-
-    Strictly above the four neighbours before it in raster order, not below the four after, and above at least one.
-    """
-    height, width = logits.shape[-2:]
-    outside = torch.nn.functional.pad(logits, (1, 1, 1, 1), value=-torch.inf)
-    peak = logits > -torch.nn.functional.max_pool2d(-logits, 3, stride=1, padding=1)
-    for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
-        neighbour = outside[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-        peak = peak & (logits > neighbour if (dy, dx) < (0, 0) else logits >= neighbour)
-    return logits.sigmoid() * peak
+    """Score (B, C, h, w) where the logit peaks (see levels.peak_mask), else 0; detect.decode.local_maxima in torch."""
+    return logits.sigmoid() * levels.peak_mask(logits)
 
 
 KEPT = ("signs", "validated", "validated_epoch", "manifest")
