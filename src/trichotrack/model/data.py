@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from trichotrack.labels.derive import with_parents
+from trichotrack.labels.patients import patients_notice
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import LabelSet
 from trichotrack.model.augment import Augmenter
@@ -72,6 +73,7 @@ class SignData(LightningDataModule):
         self.um_per_px_range = (self.plan.um_per_px, self.plan.um_per_px)
         self.measures: tuple[str, ...] = ()
         self.teaches_scalp = False
+        self.patients_notice = ""
         self.teaches_images = False
         self.presence_alone = (False,) * len(self.plan.signs)
         self.signs: Mapping[str, Sign] = {}
@@ -82,6 +84,7 @@ class SignData(LightningDataModule):
     def setup(self, stage: str) -> None:
         labelled = with_parents(read_labels(self.labels))
         self.signs = labelled.signs
+        self.patients_notice = patients_notice(row for row in labelled.captures if row.split in ("train", "val"))
         trained = [row for row in labelled.captures if row.split == "train"]
         scales = [row.um_per_px for row in trained if row.um_per_px] or [self.plan.um_per_px]
         # Jittered crops were seen at coarser and finer scales too, so the model may read those.

@@ -162,7 +162,9 @@ def _validated_on(manifest: dict[str, Any], captures: int, people: int) -> str:
         return ""
     if _drawn(manifest):
         return f"{manifest['data']}: {captures} captures of another seed"
-    return f"{manifest['data']}: {captures} captures of {people} patients, kept out of training"
+    notice = manifest.get("patients_notice", "")
+    told = f"{manifest['data']}: {captures} captures of {people} patients, kept out of training"
+    return f"{told} ({notice})" if notice else told
 
 
 def _known_of_captures_alone(validated: dict[str, Any]) -> str:

@@ -162,6 +162,7 @@ def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
         "commit": _commit(),
         "data": getattr(data, "name", ""),
         "data_sha256": data_sha256(getattr(data, "labels", None)),
+        "patients_notice": getattr(data, "patients_notice", ""),
         "um_per_px": list(data.um_per_px_range),
         "measures": list(data.measures),
         "teaches_scalp": data.teaches_scalp,
