@@ -138,6 +138,13 @@ REFUSED_BY_PREPARATION: dict[str, tuple[frozenset[str], str]] = {
 }
 """By preparation of the scalp: the signs that must not be counted there, and why."""
 
+COUNTED_AS: dict[str, dict[str, str]] = {
+    **{preparation: {} for preparation in REFUSED_BY_PREPARATION},
+    "clipped": {"broken_hair": "terminal_hair", "upright_regrowing_hair": "terminal_hair"},
+}
+"""By preparation: what a hair that looks like one sign there is counted as. A clipped terminal hair looks like a broken
+one, the first named."""
+
 
 def refused_by_preparation(sign: Sign, preparation: str) -> str | None:
     """The reason for refusing sign on a scalp so prepared, or None. Raises InputError for an unknown preparation."""

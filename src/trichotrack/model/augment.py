@@ -7,6 +7,7 @@ points are handed over half a pixel lower and taken back half a pixel higher.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TypeVar
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -88,7 +89,7 @@ def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
     known = sample.structures
     count, tips = len(known.xy), np.flatnonzero(np.isfinite(known.tip).all(axis=1))
     points = np.concatenate([known.xy, known.tip[tips], known.ignored])
-    masks = [sample.valid.astype(np.uint8), sample.scalp]
+    masks = [sample.valid.astype(np.uint8), sample.scalp, sample.strands]
     result = pipeline(image=sample.image, masks=masks, keypoints=points - HALF_PX)
     moved = np.asarray(result["keypoints"], np.float64).reshape(-1, 2) + HALF_PX
     tip = np.full_like(known.tip, np.nan)
@@ -100,6 +101,7 @@ def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
         sample.levels,
         result["masks"][0].astype(np.bool_),
         np.ascontiguousarray(result["masks"][1]),
+        np.ascontiguousarray(result["masks"][2]),
     )
 
 
@@ -114,6 +116,7 @@ def rescaled(sample: Sample, um_per_px: float, wanted_um_per_px: float) -> Sampl
         sample.levels,
         nearest(sample.valid, wanted),
         nearest(sample.scalp, wanted),
+        nearest(sample.strands, wanted),
     )
 
 
@@ -130,7 +133,7 @@ def _magnified(sample: Sample, factor: float, um_per_px: float) -> Sample:
     larger = rescaled(sample, um_per_px, um_per_px / factor)
     known = larger.structures
     wider = Structures(known.xy, known.channel, known.tip, known.width_um * factor, known.ignored)
-    return Sample(larger.image, wider, larger.levels, larger.valid, larger.scalp)
+    return replace(larger, structures=wider)
 
 
 def random_crop(sample: Sample, side_px: int, rng: np.random.Generator) -> Sample:
@@ -144,13 +147,14 @@ def random_crop(sample: Sample, side_px: int, rng: np.random.Generator) -> Sampl
 def crop(sample: Sample, left: int, top: int, width: int, height: int) -> Sample:
     """The window of width × height px at (left, top), which may reach outside the sample."""
     image = np.full((height, width, 3), PAD_VALUE, np.uint8)
-    valid, scalp = np.zeros((height, width), np.bool_), np.zeros((height, width), np.uint8)
+    valid = np.zeros((height, width), np.bool_)
+    scalp, strands = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
     source, target = _overlap(sample.image.shape[:2], (top, left, height, width))
     image[target] = sample.image[source]
-    valid[target], scalp[target] = sample.valid[source], sample.scalp[source]
+    valid[target], scalp[target], strands[target] = sample.valid[source], sample.scalp[source], sample.strands[source]
     known, shift = sample.structures, np.array([left, top], np.float64)
     moved: Structures = known.moved(known.xy - shift, known.tip - shift, known.ignored - shift)
-    return Sample(image, moved.inside((width, height)), sample.levels, valid, scalp)
+    return Sample(image, moved.inside((width, height)), sample.levels, valid, scalp, strands)
 
 
 def _overlap(

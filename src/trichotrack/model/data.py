@@ -118,7 +118,7 @@ class SyntheticData(LightningDataModule):
 
     train_captures: how many make an epoch. crop_px: side of a training field, canonical px, a multiple of 16.
     um_per_px: range from which each capture's own scale is drawn before it is brought to the canonical one.
-    clipped: chance of a clipped scalp. richer: fields of ScalpPriors that training draws otherwise in a share
+    clipped: chance of a clipped scalp. richer: priors (of scalp, skin or camera, by name) that training draws otherwise in a share
     `richer_share` of its captures, so that rare signs are met more often; validation, and with it the thresholds, keeps
     the usual priors.
     """
@@ -148,7 +148,7 @@ class SyntheticData(LightningDataModule):
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.um_per_px_range = um_per_px
         self.priors = Priors(scalp=ScalpPriors(clipped_chance=clipped))
-        self.richer = Priors(scalp=_changed(self.priors.scalp, richer or {}))
+        self.richer = _changed(self.priors, richer or {})
         self.richer_share = richer_share
         self.signs: Mapping[str, Sign] = {}
         self.train: TrainingSet | None = None
@@ -159,7 +159,7 @@ class SyntheticData(LightningDataModule):
             # Drawn as large as it is taught: a crop would cut off the ends by which signs are told.
             side_um = self.crop_px * self.plan.um_per_px
             richer, usual = (
-                DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um), priors)
+                DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um), priors, teaching=True)
                 for priors in (self.richer, self.priors)
             )
             rich = round(self.train_captures * self.richer_share)
@@ -176,14 +176,15 @@ class SyntheticData(LightningDataModule):
         return DataLoader(self.val, batch_size=1)
 
 
-def _changed(priors: ScalpPriors, fields: Mapping[str, Any]) -> ScalpPriors:
-    known = {field.name for field in dataclasses.fields(priors)}
-    if unknown := sorted(set(fields) - known):
-        raise InputError(
-            f"richer: {', '.join(unknown)} is no field of ScalpPriors; those are {', '.join(sorted(known))}."
-        )
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-    return dataclasses.replace(priors, **values)
+def _changed(priors: Priors, fields: Mapping[str, Any]) -> Priors:
+    parts = {part.name: getattr(priors, part.name) for part in dataclasses.fields(priors)}
+    known = {field.name: part for part, value in parts.items() for field in dataclasses.fields(value)}
+    if unknown := sorted(set(fields) - set(known)):
+        raise InputError(f"richer: {', '.join(unknown)} is no prior; those are {', '.join(sorted(known))}.")
+    for name, value in fields.items():
+        new = {name: tuple(value) if isinstance(value, list) else value}
+        parts[known[name]] = dataclasses.replace(parts[known[name]], **new)
+    return Priors(**parts)
 
 
 def training_loader(data: TrainingSet | None, batch_size: int, workers: int) -> DataLoader[Mapping[str, Tensor]]:

@@ -174,7 +174,7 @@ class CachedCapture:
             with Image.open(self.capture.mask) as mask:
                 valid = resample(np.uint8(255) * (np.asarray(mask.convert("L")) > 0), size) > 127
             scalp = np.where(valid, SCALP, NOT_SCALP).astype(np.uint8)
-        return Sample(image, known.moved(*points).on(valid), self.capture.levels, valid, scalp)
+        return Sample(image, known.moved(*points).on(valid), self.capture.levels, valid, scalp, np.zeros_like(scalp))
 
 
 def of_people(captures: Sequence[LabelledCapture], people: int | None, seed: int) -> Sequence[LabelledCapture]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trichotrack.model.augment import rescaled
 from trichotrack.model.plan import Plan
-from trichotrack.model.sample import EXHAUSTIVE, NOT_SCALP, SCALP, UNKNOWN, Sample, Structures, known_pairs
-from trichotrack.signs import REFUSED_BY_PREPARATION
+from trichotrack.model.sample import EXHAUSTIVE, NOT_SCALP, SCALP, UNKNOWN, UNNAMED_STRAND, Sample, Structures, known_pairs
+from trichotrack.signs import COUNTED_AS, REFUSED_BY_PREPARATION
+from trichotrack.synth.label import SyntheticObject
 from trichotrack.synth.priors import Priors
 from trichotrack.synth.render import SyntheticCapture, capture_rng, render_capture
 
@@ -20,12 +23,15 @@ class DrawnCapture:
 
     um_per_px: range from which the camera's own scale is drawn. field_um: (width, height) on the scalp; None: a
     field of 640 × 512 px at the canonical scale. priors: what the scalp, its skin and the camera are drawn from.
+    teaching: the hairs of a clipped scalp are taught as what each looks like, see `signs.COUNTED_AS`; else nothing is said of
+    the signs that clipping confuses.
     """
 
     plan: Plan
     um_per_px: tuple[float, float]
     field_um: tuple[float, float] | None = None
     priors: Priors = field(default_factory=Priors)
+    teaching: bool = False
 
     def sample(self, seed: int, epoch: int, index: int) -> Sample:
         rng = capture_rng(seed, epoch, index)
@@ -33,15 +39,20 @@ class DrawnCapture:
         width_um, height_um = self.field_um or (640 * self.plan.um_per_px, 512 * self.plan.um_per_px)
         size = (round(width_um / um_per_px), round(height_um / um_per_px))
         drawn = render_capture(rng, size_px=size, um_per_px=um_per_px, priors=self.priors)
-        return rescaled(_as_sample(drawn, self.plan), um_per_px, self.plan.um_per_px)
+        return rescaled(_as_sample(drawn, self.plan, teaching=self.teaching), um_per_px, self.plan.um_per_px)
 
 
-def _as_sample(drawn: SyntheticCapture, plan: Plan) -> Sample:
+def _as_sample(drawn: SyntheticCapture, plan: Plan, *, teaching: bool) -> Sample:
     channel = {name: i for i, name in enumerate(plan.signs)}
-    sought = [item for item in drawn.objects if item.sign in channel]
-    ignored = [(item.x, item.y) for item in drawn.objects if item.sign in plan.ignore]
-    # Where a sign would be refused, it is not taught either: a clipped stub looks like a broken hair.
     refused, _ = REFUSED_BY_PREPARATION[drawn.preparation]
+    confused = COUNTED_AS[drawn.preparation]
+    if teaching and confused:
+        objects = tuple(_as_it_looks(item, confused) for item in drawn.objects)
+        unknown = refused - set(confused)
+    else:
+        objects, unknown = drawn.objects, refused | set(confused.values())
+    sought = [item for item in objects if item.sign in channel]
+    ignored = [(item.x, item.y) for item in objects if item.sign in plan.ignore]
     return Sample(
         drawn.image,
         Structures(
@@ -51,7 +62,21 @@ def _as_sample(drawn: SyntheticCapture, plan: Plan) -> Sample:
             width_um=known_pairs([(item.root_width_um, item.tip_width_um) for item in sought]),
             ignored=np.array(ignored, np.float64).reshape(-1, 2),
         ),
-        np.array([UNKNOWN if name in refused else EXHAUSTIVE for name in plan.signs]),
+        np.array([UNKNOWN if name in unknown else EXHAUSTIVE for name in plan.signs]),
         np.ones(drawn.image.shape[:2], np.bool_),
         np.where(drawn.valid, SCALP, NOT_SCALP).astype(np.uint8),
+        _strands(drawn, [None if item.sign in unknown else channel.get(item.sign) for item in objects]),
     )
+
+
+def _as_it_looks(item: SyntheticObject, confused: Mapping[str, str]) -> SyntheticObject:
+    """A clipped terminal hair whose end is in view looks like a broken one."""
+    looks_like = next((like for like, sign in confused.items() if sign == item.sign), item.sign)
+    return replace(item, sign=looks_like) if item.tip_in_view else item
+
+
+def _strands(drawn: SyntheticCapture, channels: list[int | None]) -> NDArray[np.uint8]:
+    """Sample.strands. channels: of each object; None where the plan does not seek its sign."""
+    code = [UNKNOWN if channel is None else UNNAMED_STRAND + 1 + channel for channel in channels]
+    # By the negative numbers of NO_HAIR and UNNAMED, from the end.
+    return np.array([*code, UNNAMED_STRAND, UNKNOWN], np.uint8)[drawn.strands]

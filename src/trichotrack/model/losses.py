@@ -8,13 +8,30 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trichotrack.model.network import taken
+
 FOCUS = 2.0
 """Exponent on the error of a cell (alpha of Law & Deng 2018)."""
 
 NEAR = 4.0
 """Exponent that spares cells next to a root (beta of Law & Deng 2018)."""
 
-OFFSET_WEIGHT, SHAFT_WEIGHT, SCALP_WEIGHT = 0.5, 0.8, 0.5
+WEIGHTS: Mapping[str, float] = {
+    "focal": 1.0,
+    "offset": 0.5,
+    "shaft": 0.8,
+    "scalp": 0.5,
+    "strands": 1.0,
+    "followed": 1.0,
+    "rivals": 0.5,
+    "followed_shaft": 0.5,
+}
+
+FOLLOWED = 256
+"""Cells of an image whose shafts are followed in a training step."""
+
+GOLDEN = 0.6180339887498949
+"""Multiples of it, without their whole part, fall evenly between 0 and 1."""
 
 
 def focal(logits: Tensor, heat: Tensor, weight: Tensor) -> Tensor:
@@ -44,14 +61,65 @@ def scalp(logits: Tensor, target: Tensor) -> Tensor:
     return (each * known).sum() / known.sum().clamp(min=1)
 
 
-def total(heads: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """All terms and their weighted sum, as `loss`, `focal`, `offset`, `shaft`, `scalp`."""
+def rivals(logits: Tensor, heat: Tensor, weight: Tensor) -> Tensor:
+    """Mean cross-entropy, over the roots, of the sign against those known not to be there; (B, C, h, w) each; else 0.
+
+    A softmax leaves the level of the logits to the focal loss: it only parts one sign from another.
+    """
+    root = (heat >= 1.0) & (weight > 0)
+    against = logits.masked_fill(~root & (weight == 0), -torch.inf)
+    images, signs, rows, columns = root.nonzero(as_tuple=True)
+    if not len(signs):
+        return logits.sum() * 0.0
+    # Where two signs share a cell, each is held against the others only.
+    at = against[images, :, rows, columns].masked_fill(root[images, :, rows, columns], -torch.inf)
+    own = logits[images, signs, rows, columns]
+    at = at.scatter(1, signs[:, None], own[:, None])
+    return (at.logsumexp(1) - own).mean()
+
+
+def strands(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean over the kinds of shaft present of their mean cross-entropy, (B, K, h, w) against (B, h, w); -1 is unknown."""
+    each = functional.cross_entropy(logits, target, ignore_index=-1, reduction="none")
+    known = target >= 0
+    kinds = functional.one_hot(target.clamp(min=0), logits.shape[1]).permute(3, 0, 1, 2).flatten(1) * known.flatten()
+    count = kinds.sum(1)
+    means = (kinds * each.flatten()).sum(1) / count.clamp(min=1)
+    return means.sum() / (count > 0).sum().clamp(min=1)
+
+
+def cells_to_follow(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """FOLLOWED cells (B, N) whose shafts are followed in a training step: every root, and most of all such as look alike.
+
+    logits: (B, C, h, w), at first sight. By a fixed pattern and not by chance, so that training can be repeated.
+    """
+    cells = logits.shape[-2] * logits.shape[-1]
+    pattern = torch.arange(cells, device=logits.device) * GOLDEN % 1.0
+    likely = logits.detach().sigmoid().amax(1) + batch["heat"].amax(1) + 0.3 * (batch["strands"] >= 0) + 0.2
+    first = (likely.flatten(1) * pattern) + 4.0 * batch["root"].flatten(1)
+    return first.topk(min(FOLLOWED, cells), dim=1).indices
+
+
+def total(
+    heads: Mapping[str, Tensor], batch: Mapping[str, Tensor], cells: Tensor, followed: tuple[Tensor, Tensor]
+) -> dict[str, Tensor]:
+    """All terms and their weighted sum, as `loss` and WEIGHTS name them.
+
+    heads: at first sight, on the grid. followed: logits (B, C, N) and shaft (B, 5, N) at cells (B, N) once the shafts
+    there were followed.
+    """
+    logits, shaft = (value[..., None] for value in followed)
+    heat, weight, target = (taken(batch[name], cells)[..., None] for name in ("heat", "weight", "shaft"))
+    root = taken(batch["root"][:, None], cells)[:, 0, :, None]
     terms = {
         "focal": focal(heads["logits"], batch["heat"], batch["weight"]),
         "offset": at_roots(heads["offset"], batch["offset"], batch["root"]),
         "shaft": at_roots(heads["shaft"], batch["shaft"], batch["root"]),
         "scalp": scalp(heads["scalp"], batch["scalp"]),
+        "strands": strands(heads["strands"], batch["strands"]),
+        "followed": focal(logits, heat, weight),
+        "rivals": rivals(logits, heat, weight),
+        "followed_shaft": at_roots(shaft, target, root),
     }
-    weights = {"focal": 1.0, "offset": OFFSET_WEIGHT, "shaft": SHAFT_WEIGHT, "scalp": SCALP_WEIGHT}
-    loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+    loss = torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum()
     return {"loss": loss, **terms}

@@ -7,6 +7,7 @@ halo gives what the whole image gives.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Literal
 
 import timm
@@ -29,6 +30,12 @@ CONTEXT_REACH = (1, 2, 4, 8)
 """Dilations on the coarsest grid, by which a cell sees 400 px around: a stub is told from a terminal hair by its far
 end, up to 2.4 mm away."""
 
+ALONG_PX = (10, 20, 30, 40, 55, 70, 85, 100, 120, 140, 165, 190, 220, 250, 285, 320)
+"""How far from a cell, along the shaft, features are looked up: canonical px. At 6 µm per px that is up to 1.9 mm."""
+
+ALONG_CHANNELS, ALONG_WIDTH = 16, 64
+"""Features looked up at each of those places, and how many are made of all of them."""
+
 SHAFT_SCALE_UM = 100.0
 """Lengths and widths are predicted as log(µm / 100): near 0 for hair."""
 
@@ -38,6 +45,8 @@ class SignNetwork(nn.Module):
 
     `logits` (B, C, h, w); `offset` (B, 2, h, w) in cells; `shaft` (B, 5, h, w): direction root to tip (x, y; not
     normalised), log of length, root width and tip width over 100 µm; `scalp` (B, 1, h, w), the logit of valid scalp;
+    `strands` (B, 1 + C, h, w), logits of whose shaft lies in a cell: a hair's without a root, or a sign's. It is asked
+    for in training alone, so that what tells a sign, often its far end, is learnt there and handed along to the root;
     `features` (B, width, h, w), what the heads read.
     """
 
@@ -50,28 +59,56 @@ class SignNetwork(nn.Module):
         self.backbone.blocks = self.backbone.blocks[: max(stages)]
         channels = self.backbone.feature_info.channels()
         self.context = nn.Sequential(*(_Dilated(channels[-1], reach) for reach in CONTEXT_REACH))
+        self.nearer = nn.Sequential(*(_Dilated(channels[-2], reach) for reach in CONTEXT_REACH))
         self.pyramid = FeaturePyramidNetwork(channels, width)
         self.tower = nn.Sequential(*(_block(width) for _ in range(2)))
         self.logits = nn.Conv2d(width, signs, 1)
         self.offset = nn.Conv2d(width, 2, 1)
         self.shaft = nn.Conv2d(width, 5, 1)
         self.scalp = nn.Conv2d(width, 1, 1)
+        self.strands = nn.Conv2d(width, 1 + signs, 1)
+        self.along = _AlongShaft(width, signs + 3)
         _as_ours(self)
         nn.init.normal_(self.logits.weight, std=0.01)
         nn.init.constant_(self.logits.bias, -torch.logit(torch.tensor(1 - START_PROBABILITY)).item())
-        for head in (self.offset, self.shaft, self.scalp):
+        for head in (self.offset, self.shaft, self.scalp, self.strands):
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
+        heads = self.at_first_sight(image)
+        height, width = image.shape[-2] // STRIDE, image.shape[-1] // STRIDE
+        everywhere = torch.arange(height * width, device=image.device)[None].expand(len(image), -1)
+        logits, shaft = self.looked_along(heads, everywhere)
+        return {
+            **heads,
+            "logits": logits.unflatten(2, (height, width)),
+            "shaft": shaft.unflatten(2, (height, width)),
+        }
+
+    def at_first_sight(self, image: Tensor) -> dict[str, Tensor]:
+        """The heads before anything was looked up along the shafts."""
         features = self.features(image)
         return {
             "logits": self.logits(features).float(),
             "offset": self.offset(features).float(),
             "shaft": self.shaft(features).float(),
             "scalp": self.scalp(features).float(),
+            "strands": self.strands(features).float(),
             "features": features.float(),
         }
+
+    def looked_along(self, heads: Mapping[str, Tensor], cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, C, N) and shaft (B, 5, N) at cells (B, N), row by row numbered, once each shaft was followed.
+
+        Training asks for some cells, since looking everywhere and learning from it takes as long as all the rest.
+        """
+        logits, shaft = taken(heads["logits"], cells), taken(heads["shaft"], cells)
+        # Which way the shaft goes was followed, and stays; how it goes on is what was found there.
+        found = self.along(heads["features"], shaft[:, :2].detach(), cells)
+        signs = logits.shape[1]
+        length_and_widths = shaft[:, 2:] + found[:, signs:]
+        return logits + found[:, :signs], torch.cat([shaft[:, :2], length_and_widths], dim=1)
 
     def first_stages(self, count: int) -> list[nn.Module]:
         """The backbone's stem and its first count stages; nothing for 0."""
@@ -79,8 +116,8 @@ class SignNetwork(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """What the heads read: (B, width, H / 4, W / 4)."""
-        *finer, coarsest = self.backbone(image)
-        levels = [*finer, self.context(coarsest)]
+        fine, middle, coarsest = self.backbone(image)
+        levels = [fine, self.nearer(middle), self.context(coarsest)]
         return self.tower(self.pyramid({str(i): level for i, level in enumerate(levels)})["0"])
 
 
@@ -140,9 +177,49 @@ class _Dilated(nn.Module):
             nn.BatchNorm2d(wide), nn.ReLU(inplace=True),
             nn.Conv2d(wide, width, 1, bias=False), nn.BatchNorm2d(width),
         )  # fmt: skip
+        # It starts as nothing, so that weights taught without it are not disturbed.
+        nn.init.zeros_(self.look[-1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.look(x)
+
+
+class _AlongShaft(nn.Module):
+    """What lies along the shaft that begins in a cell: features looked up at ALONG_PX in the direction predicted there.
+
+    Seen so, a stub looks the same whichever way it points, and its end is found however far it is.
+    """
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.seen = nn.Conv2d(width, ALONG_CHANNELS, 1)
+        self.own = nn.Conv1d(width, ALONG_WIDTH, 1)
+        self.there = nn.ModuleList(nn.Conv1d(ALONG_CHANNELS, ALONG_WIDTH, 1, bias=False) for _ in ALONG_PX)
+        self.mixed = nn.Sequential(
+            nn.ReLU(), nn.Conv1d(ALONG_WIDTH, ALONG_WIDTH, 1), nn.ReLU(), nn.Conv1d(ALONG_WIDTH, outputs, 1)
+        )
+        # It starts as nothing.
+        nn.init.zeros_(self.mixed[-1].weight)
+        nn.init.zeros_(self.mixed[-1].bias)
+
+    def forward(self, features: Tensor, direction: Tensor, cells: Tensor) -> Tensor:
+        """Features (B, width, h, w), direction (B, 2, N) as x, y, not normalised, of cells (B, N): (B, outputs, N)."""
+        height, width = features.shape[-2:]
+        with torch.autocast(features.device.type, enabled=False):
+            seen = self.seen(features.float()).contiguous()
+            along = direction / direction.square().sum(1, keepdim=True).clamp(min=1e-6).sqrt() / STRIDE
+            x, y = cells % width + 0.5, cells // width + 0.5
+            total = self.own(taken(features.float(), cells))
+            for far, mix in zip(ALONG_PX, self.there, strict=True):
+                there = torch.stack([x + far * along[:, 0], y + far * along[:, 1]], dim=-1)
+                grid = 2 * there[:, None] / there.new_tensor([width, height]) - 1
+                total = total + mix(nn.functional.grid_sample(seen, grid, align_corners=False)[:, :, 0])
+            return self.mixed(total)
+
+
+def taken(grid: Tensor, cells: Tensor) -> Tensor:
+    """Grid (B, K, h, w) at cells (B, N): (B, K, N)."""
+    return grid.flatten(2).gather(2, cells[:, None].expand(-1, grid.shape[1], -1))
 
 
 class _StaticSame(nn.Conv2d):

@@ -20,6 +20,9 @@ UNKNOWN, PARTIAL, EXHAUSTIVE = 0, 1, 2
 NOT_SCALP, SCALP = 1, 2
 """What a px shows, where that is known (else UNKNOWN): a strip of buttons or burned-in text, or scalp."""
 
+UNNAMED_STRAND = 1
+"""A hair that shows no root, where shafts are known; the shaft of sign i is i + 2, and all else UNKNOWN."""
+
 
 @dataclass(frozen=True)
 class Structures:
@@ -57,7 +60,7 @@ class Sample:
     """An image at canonical scale, uint8 (H, W, 3) with H and W multiples of the total stride; what is known of it.
 
     levels: int64 (C,), of UNKNOWN, PARTIAL, EXHAUSTIVE. valid: bool (H, W), where the labels speak. scalp: uint8
-    (H, W), of UNKNOWN, NOT_SCALP, SCALP.
+    (H, W), of UNKNOWN, NOT_SCALP, SCALP. strands: uint8 (H, W), whose shaft lies where: see UNNAMED_STRAND.
     """
 
     image: NDArray[np.uint8]
@@ -65,6 +68,7 @@ class Sample:
     levels: NDArray[np.int64]
     valid: NDArray[np.bool_]
     scalp: NDArray[np.uint8]
+    strands: NDArray[np.uint8]
 
 
 def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
@@ -73,7 +77,7 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
     image: uint8 (H, W, 3). heat: float32 (C, h, w). weight: float32 (C, h, w), 0 where nothing is known: unlabelled
     signs, all but the labelled cells of partial ones, invalid scalp, and around ignored structures. offset: (2, h, w).
     root: bool (h, w), cells with an offset. shaft: (5, h, w), nan where unknown. scalp: (1, h, w), 1 scalp, 0 not, nan
-    unknown.
+    unknown. strands: int64 (h, w), 0 for a hair without a root, 1 + channel for a sign's shaft, -1 unknown.
     """
     height, width = sample.image.shape[:2]
     grid_hw = (height // STRIDE, width // STRIDE)
@@ -90,6 +94,7 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
     looked_at = sample.valid[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]] & ~look_away
     shown = sample.scalp[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]]
     scalp = np.where(shown == UNKNOWN, np.nan, shown == SCALP).astype(np.float32)
+    strands = sample.strands[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]]
     positive = heat >= 1.0
     everywhere = (sample.levels == EXHAUSTIVE)[:, None, None] & looked_at
     weight = np.where((sample.levels == UNKNOWN)[:, None, None], False, everywhere | positive)
@@ -106,6 +111,7 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
         "root": torch.from_numpy(root),
         "shaft": torch.from_numpy(shaft),
         "scalp": torch.from_numpy(scalp)[None],
+        "strands": torch.from_numpy(strands.astype(np.int64) - UNNAMED_STRAND),
     }
 
 

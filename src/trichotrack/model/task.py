@@ -85,10 +85,15 @@ class SignTask(LightningModule):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Image uint8 (B, H, W, 3) to the network's heads."""
-        return self.network(normalise(image).contiguous(memory_format=torch.channels_last))
+        return self.network(_as_taken(image))
+
+    def _terms(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        heads = self.network.at_first_sight(_as_taken(batch["image"]))
+        cells = losses.cells_to_follow(heads["logits"], batch)
+        return losses.total(heads, batch, cells, self.network.looked_along(heads, cells))
 
     def training_step(self, batch: Mapping[str, Tensor], _index: int) -> Tensor:
-        terms = losses.total(self(batch["image"]), batch)
+        terms = self._terms(batch)
         self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()}, on_step=False, on_epoch=True)
         if not torch.isfinite(terms["loss"]):
             raise InputError(
@@ -100,7 +105,8 @@ class SignTask(LightningModule):
         # In float32 whatever the training precision: thresholds are chosen for the exported graph.
         with torch.autocast(self.device.type, enabled=False):
             heads = self(batch["image"])
-        self.log("val/loss", losses.total(heads, batch)["loss"], on_epoch=True, batch_size=1, sync_dist=True)
+            loss = self._terms(batch)["loss"]
+        self.log("val/loss", loss, on_epoch=True, batch_size=1, sync_dist=True)
         empty = np.full((len(batch["xy"][0]), 2), np.nan)
         known = Structures(
             batch["xy"][0].cpu().numpy().astype(np.float64),
@@ -198,6 +204,10 @@ class SignTask(LightningModule):
                     group["weight_decay"] = 0.0
                 groups.append(group)
         return groups
+
+
+def _as_taken(image: Tensor) -> Tensor:
+    return normalise(image).contiguous(memory_format=torch.channels_last)
 
 
 def peak_scores(logits: Tensor) -> Tensor:

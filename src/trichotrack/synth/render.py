@@ -14,7 +14,7 @@ from trichotrack.synth.label import LEAST_VISIBLE_UM, TOLD_BY_TIP, SyntheticObje
 from trichotrack.synth.overlays import laid_over, lay_out
 from trichotrack.synth.priors import CameraPriors, Priors
 from trichotrack.synth.scalp import Floats, Scalp, Structure
-from trichotrack.synth.shafts import height_map, paint_shafts, root_veil, subsurface
+from trichotrack.synth.shafts import height_map, owners, paint_shafts, root_veil, subsurface
 from trichotrack.synth.skin import paint_skin, scale_plates
 from trichotrack.synth.view import Image, Pose, View, blurred, in_colour
 
@@ -23,6 +23,12 @@ THROUGH_SKIN = (0.10, 0.23, 0.36)
 
 SHADE = (0.75, 0.95, 1.2)
 """How much of each colour the shadow of a hair takes: light that goes through skin comes out warm."""
+
+NO_HAIR, UNNAMED = -1, -2
+"""In `SyntheticCapture.strands`: bare skin or a dot, and a hair whose root is not to be seen."""
+
+STRAND_LEAST_UM = 26.0
+"""A thinner shaft is as wide in `SyntheticCapture.strands`: a cell of the network, and a bit."""
 
 MARGIN_UM = 900.0
 """Scalp known beyond the corner of the field: hairs rooted there lie in."""
@@ -33,6 +39,7 @@ class SyntheticCapture:
     """image: uint8 (H, W, 3) RGB. objects: every structure whose root lies on valid scalp.
 
     valid: (H, W), where the image shows scalp: not the tool-bar strip, black bands, text or the frame of a round field.
+    strands: (H, W), where a shaft lies on valid scalp: the index of its object, UNNAMED where it has none, else NO_HAIR.
     """
 
     image: NDArray[np.uint8]
@@ -40,6 +47,7 @@ class SyntheticCapture:
     objects: tuple[SyntheticObject, ...]
     preparation: str
     valid: NDArray[np.bool_]
+    strands: NDArray[np.int16]
 
 
 def capture_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -94,7 +102,18 @@ def photograph(
     if camera.overlays.kinds:
         pixels = laid_over(pixels, sheet)
     preparation = "clipped" if scalp.clipped else "none"
-    return SyntheticCapture(compressed(pixels, camera), um_per_px, tuple(objects), preparation, sheet.valid)
+    strands = _strands(shown, objects, view, sheet.valid)
+    return SyntheticCapture(compressed(pixels, camera), um_per_px, tuple(objects), preparation, sheet.valid, strands)
+
+
+def _strands(
+    shown: list[Structure], objects: list[SyntheticObject], view: View, valid: NDArray[np.bool_]
+) -> NDArray[np.int16]:
+    """SyntheticCapture.strands."""
+    number = {item.id: i for i, item in enumerate(objects)}
+    # One more at the end, for -1: where there is no shaft.
+    named = np.array([*(number.get(structure.id, UNNAMED) for structure in shown), NO_HAIR], np.int16)
+    return np.where(valid, named[owners(shown, view, STRAND_LEAST_UM)], np.int16(NO_HAIR))
 
 
 def _on_valid(

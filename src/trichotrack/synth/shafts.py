@@ -248,6 +248,21 @@ def order(structures: list[Structure]) -> list[Structure]:
     return sorted(structures, key=lambda s: (s.sign is None, len(s.path_um) > 1, float(s.width_um.max()), s.id))
 
 
+def owners(structures: list[Structure], view: View, least_um: float) -> NDArray[np.int16]:
+    """(H, W): the index of the uppermost of structures (in painter's order) whose shaft lies at a px, -1 where none does.
+
+    least_um: a thinner shaft is taken as so wide, for grids that are coarser than a hair.
+    """
+    owner = np.full(view.shape, -1, np.int16)
+    for index, structure in enumerate(structures):
+        if len(structure.path_um) == 1:
+            continue
+        path = np.round(view.px(structure.path_um) * 2**SUBPIXEL_BITS).astype(np.int32)
+        wide = max(1, round(view.span_px(max(least_um, float(np.median(structure.width_um))))))
+        cv2.polylines(owner, [path], isClosed=False, color=index, thickness=wide, shift=SUBPIXEL_BITS)
+    return owner
+
+
 def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
     """(N,), 0 to 1: of each structure (in painter's order), how much of its root's surroundings lies uncovered."""
     owner = np.full(view.shape, -1, np.int32)
