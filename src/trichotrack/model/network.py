@@ -36,6 +36,9 @@ ALONG_PX = (10, 20, 30, 40, 55, 70, 85, 100, 120, 140, 165, 190, 220, 250, 285, 
 ALONG_CHANNELS, ALONG_WIDTH = 16, 64
 """Features looked up at each of those places, and how many are made of all of them."""
 
+UNSURE = 0.03
+"""A predicted direction not much longer than this is followed less far: where there is no shaft it is only rounding."""
+
 SHAFT_SCALE_UM = 100.0
 """Lengths and widths are predicted as log(µm / 100): near 0 for hair."""
 
@@ -210,7 +213,7 @@ class _AlongShaft(nn.Module):
         y, x = (places.to(features.dtype) + 0.5 for places in _rows_and_columns(features, cells))
         with torch.autocast(features.device.type, enabled=False):
             seen = self.seen(features.float()).contiguous()
-            along = direction / direction.square().sum(1, keepdim=True).clamp(min=1e-6).sqrt() / STRIDE
+            along = direction / (direction.square().sum(1, keepdim=True) + UNSURE**2).sqrt() / STRIDE
             total = self.own(taken(features.float(), cells))
             for far, mix in zip(ALONG_PX, self.there, strict=True):
                 # From cells to -1 at the left or upper edge and 1 at the right or lower.
