@@ -119,7 +119,7 @@ class Counter:
             heads.get("shaft"),
             stride=spec.stride,
             thresholds=[
-                math.inf if becomes is None else channel.threshold
+                math.inf if becomes is None else max(channel.threshold, spec.signs[becomes].threshold)
                 for becomes, channel in zip(counted_as, spec.signs, strict=True)
             ],
             groups=[channel.sign.group for channel in spec.signs],
@@ -355,7 +355,10 @@ class Counter:
 
 
 def _counted_as(spec: ModelSpec, preparation: str) -> list[int | None]:
-    """For each sign, the index of the one that its marks are counted as on a scalp so prepared; None: there is none."""
+    """For each sign, the index of the one that its marks are counted as on a scalp so prepared; None: there is none.
+
+    Such a mark has the other sign's threshold to clear too.
+    """
     index = {name: i for i, name in enumerate(spec.sign_names)}
     becomes: list[int | None] = []
     for i, channel in enumerate(spec.signs):
