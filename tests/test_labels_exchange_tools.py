@@ -18,7 +18,8 @@ from trichotrack.cli.labels import labels_app
 from trichotrack.labels.exchange import coco, cvat, label_studio
 from trichotrack.labels.exchange.merge import merge
 from trichotrack.labels.exchange.predictions import unsettled
-from trichotrack.labels.importers.coco import import_coco
+from trichotrack.labels.importers.assemble import assemble
+from trichotrack.labels.importers.coco import read_coco
 from trichotrack.labels.importers.common import ImportOptions
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
@@ -77,11 +78,11 @@ def test_coco_written_here_is_coco_that_is_imported_here(tmp_path: Path) -> None
     ]
     text = coco.texts(dataclasses.replace(ALL, sheets=tuple(renamed)), SIGN)["annotations.json"]
     (tmp_path / "a.json").write_text(text)
-    import_coco(tmp_path / "a.json", tmp_path, tmp_path / "out", ImportOptions("{patient}_{n}"))
+    assemble(read_coco(tmp_path / "a.json"), tmp_path, tmp_path / "out", ImportOptions("{patient}_{n}"))
     found = {(row.sign, row.x, row.y, row.tip_x, row.tip_y) for row in read_labels(tmp_path / "out").objects}
-    assert found == {
-        (m.row.sign, m.row.x, m.row.y, m.row.tip_x, m.row.tip_y) for sheet in ALL.sheets for m in sheet.marks
-    }
+    # Predictions are no labels.
+    labels = [mark.row for sheet in ALL.sheets for mark in sheet.marks if mark.origin == "label"]
+    assert found == {(row.sign, row.x, row.y, row.tip_x, row.tip_y) for row in labels}
 
 
 def test_label_studio_has_labels_as_annotations_and_predictions_as_predictions() -> None:

@@ -165,7 +165,7 @@ def test_files_that_a_table_lacks_and_rows_that_have_no_file_are_told_at_once(tm
     ("rows", "said"),
     [
         ([["file", "visit"], ["P1_1.jpg", "1"]], "the column is missing"),
-        ([["file", "patient"], ["P1_1.jpg", ""]], "the cell is empty"),
+        ([["file", "patient"], ["P1_1.jpg", ""]], "no patient is named"),
         ([["file", "patient"], ["../P1_1.jpg", "1"]], "leads out of the folder"),
         ([["file", "patient", "date"], ["P1_1.jpg", "1", "04/03/2026"]], "may be 2026-03-04 or 2026-04-03"),
         ([["file", "patient", "um_per_px"], ["P1_1.jpg", "1", "20x"]], "is not a number"),

@@ -29,7 +29,7 @@ LEVEL_TITLES = {
     "exhaustive": "All marked",
     "partial": "Some marked",
     "count": "Counted",
-    "presence": "Present or absent",
+    "presence": "Present or not",
 }
 
 DASH = "—"
