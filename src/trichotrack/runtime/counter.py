@@ -177,9 +177,9 @@ class Counter:
                 reason = f"only {share:.0%} of the picture is scalp; {MIN_SCALP_SHARE:.0%} needed"
                 refusals = [refusal or reason for refusal in refusals]
             if preparation == "none" and scale is not None:
-                reason = self._looks_clipped(found, scale.area_cm2(*size) * (1.0 if share is None else share))
+                clipped = self._looks_clipped(found, scale.area_cm2(*size) * (1.0 if share is None else share))
                 refusals = [
-                    refusal or (reason if name in COUNTED_AS["clipped"] else None)
+                    refusal or (clipped if name in COUNTED_AS["clipped"] else None)
                     for refusal, name in zip(refusals, self.spec.sign_names, strict=True)
                 ]
             objects = self._objects(found, wanted, size, refusals)
