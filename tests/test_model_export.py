@@ -24,7 +24,7 @@ def checkpoint(tmp_path_factory):
     task = SignTask(Plan(), backbone="mobilenetv4_conv_small", width=16, start="scratch")
     torch.nn.init.normal_(task.network.logits.weight, std=2.0)
     torch.nn.init.constant_(task.network.logits.bias, -1.0)
-    task.network.logits.bias.data[0] = -5.0  # black dots would take every structure
+    torch.nn.init.constant_(task.network.scalp.bias, 1.0)  # what is not scalp is not read
     torch.nn.init.normal_(task.network.along.signs.weight, std=0.3)
     task.manifest = {
         "data": "random weights", "train_captures": 0, "start": "scratch", "um_per_px": [3.0, 8.0], "measures": ["tip"],
