@@ -29,7 +29,7 @@ LEVEL_TITLES = {
     "exhaustive": "All marked",
     "partial": "Some marked",
     "count": "Counted",
-    "presence": "Present or not",
+    "presence": "Present, absent",
 }
 
 DASH = "—"
