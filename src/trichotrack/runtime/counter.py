@@ -48,7 +48,7 @@ MIN_SCALP_SHARE = 0.3
 
 STUBS, STUBS_PER_CM2, STUB_SHARE = 6, 60.0, 0.8
 """Where at least so many thick hairs, so many per cm² and such a share of them end within view, the scalp may have been
-clipped, and stubs are no longer counted as broken hairs. So 22 of 30 drawn clipped captures are noticed (the others show
+clipped, and stubs are no longer counted as broken hairs. So 22 of 30 drawn clipped captures are noticed (others show
 few marks), and none of 60 unclipped ones is taken for clipped."""
 
 
