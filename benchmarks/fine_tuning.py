@@ -101,6 +101,24 @@ class Progress(lightning.Callback):
             )
 
 
+def trainer_of(steps: int) -> lightning.Trainer:
+    """So many steps in bf16, without validation, logs or checkpoints."""
+    return lightning.Trainer(
+        max_steps=steps,
+        accelerator="auto",
+        devices=1,
+        precision="bf16-mixed",
+        gradient_clip_val=5.0,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[Progress(steps)],
+    )
+
+
 def train_cell(recipe: Recipe, labels: Path, people: int | None, *, workers: int = 1) -> SignTask:
     """The task after recipe.steps steps on so many training people of labels (None: all of them)."""
     data = SignData(
@@ -128,20 +146,7 @@ def train_task(recipe: Recipe, data: SignData, plan: Plan = PLAN) -> SignTask:
         learning_rate=recipe.learning_rate,
         frozen=recipe.frozen,
     )
-    trainer = lightning.Trainer(
-        max_steps=recipe.steps,
-        accelerator="auto",
-        devices=1,
-        precision="bf16-mixed",
-        gradient_clip_val=5.0,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[Progress(recipe.steps)],
-    )
+    trainer = trainer_of(recipe.steps)
     trainer.fit(task, data)
     return task.cpu().eval()
 

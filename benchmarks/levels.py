@@ -35,7 +35,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from fine_tuning import Progress
+from fine_tuning import trainer_of
 from over_people import ratio
 from records import RESULTS, path_of, write_record
 
@@ -186,20 +186,7 @@ def train(recipe: Recipe, plan: Plan, folder: Path, cache: Path, workers: int) -
         folder, plan, crop_px=recipe.crop_px, batch_size=recipe.batch_size, workers=workers, seed=recipe.seed,
         cache=cache,
     )  # fmt: skip
-    trainer = lightning.Trainer(
-        max_steps=recipe.steps,
-        accelerator="auto",
-        devices=1,
-        precision="bf16-mixed",
-        gradient_clip_val=5.0,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[Progress(recipe.steps)],
-    )
+    trainer = trainer_of(recipe.steps)
     trainer.fit(task, data)
     chosen = lightning.Trainer(
         accelerator="auto", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,

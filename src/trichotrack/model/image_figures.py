@@ -14,7 +14,7 @@ from torchmetrics import Metric
 from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.figures import Figure, SignFigures, summarise
 from trichotrack.evaluate.points import DEFAULT_THRESHOLD, CaptureScore, best_thresholds
-from trichotrack.model.metrics import PointFigures, PresenceFigures, Validated
+from trichotrack.model.metrics import PointFigures, PresenceFigures, Validated, by_capture_and_sign
 from trichotrack.model.sample import COUNT, EXHAUSTIVE, PRESENCE
 from trichotrack.problems import InputError
 
@@ -86,15 +86,7 @@ class ImageFigures(Metric):
 
     def scored(self) -> list[Scored]:
         """What was told so far, one for each capture and sign."""
-        rows = self.rows if isinstance(self.rows, list) else [self.rows]
-        if not rows:
-            return []
-        table = torch.cat(rows).cpu().numpy().astype(np.float64)
-        if not len(table):
-            return []
-        ordered = table[np.lexsort((table[:, 2], table[:, 0]))]
-        starts = np.flatnonzero(np.any(np.diff(ordered[:, [0, 2]], axis=0), axis=1)) + 1
-        return [self._scored(part) for part in np.split(ordered, starts)]
+        return [self._scored(part) for part in by_capture_and_sign(self.rows)]
 
     def _scored(self, rows: NDArray[np.float64]) -> Scored:
         capture, patient, sign, level, value = rows[0, :5]

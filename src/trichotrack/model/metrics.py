@@ -63,6 +63,17 @@ class Validated:
         return {**known, "threshold": self.threshold}
 
 
+def by_capture_and_sign(rows: Tensor | list[Tensor]) -> list[NDArray[np.float64]]:
+    """The rows of each capture (column 0) and sign (column 2), in that order. rows: (N, K) tables, one or a list."""
+    parts = rows if isinstance(rows, list) else [rows]
+    if not parts or not sum(map(len, parts)):
+        return []
+    table = torch.cat(parts).cpu().numpy().astype(np.float64)
+    ordered = table[np.lexsort((table[:, 2], table[:, 0]))]
+    starts = np.flatnonzero(np.any(np.diff(ordered[:, [0, 2]], axis=0), axis=1)) + 1
+    return np.split(ordered, starts)
+
+
 class PointFigures(Metric):
     """Figures per sign over whole captures, points matched one to one within a tolerance.
 
@@ -112,15 +123,7 @@ class PointFigures(Metric):
 
     def sweeps(self) -> list[Sweep]:
         """What was told so far, one for each capture and sign."""
-        rows = self.rows if isinstance(self.rows, list) else [self.rows]
-        if not rows:
-            return []
-        table = torch.cat(rows).cpu().numpy().astype(np.float64)
-        if not len(table):
-            return []
-        ordered = table[np.lexsort((table[:, 2], table[:, 0]))]
-        starts = np.flatnonzero(np.any(np.diff(ordered[:, [0, 2]], axis=0), axis=1)) + 1
-        return [self._sweep(part) for part in np.split(ordered, starts)]
+        return [self._sweep(part) for part in by_capture_and_sign(self.rows)]
 
     def _sweep(self, rows: NDArray[np.float64]) -> Sweep:
         capture, patient, sign, reference, area_cm2 = rows[0, :5]
