@@ -187,7 +187,7 @@ def test_json_is_all_that_is_printed_and_writes_no_files(here: Path, model: Path
         (["a.png", "--um-per-px", "6", "--field-width-mm", "2"], "more than once"),
         (["a.png", "--um-per-px", "0.006"], "µm per pixel"),
         (["a.png", "--field-width-mm", "-1"], "is not the width of a field"),
-        (["a.png", "--um-per-px", "6", "--preparation", "wet"], "none, clipped, shaved"),
+        (["a.png", "--um-per-px", "6", "--preparation", "wet"], "none, unclipped, clipped, shaved"),
         (["absent.png", "none*.png", "--um-per-px", "6"], "absent.png: does not exist"),
         (["a.png", "--scales", "absent.csv"], "does not exist"),
     ],

@@ -292,6 +292,27 @@ def masked(folder: Path, columns: int, size: tuple[int, int] = (SIDE_PX, SIDE_PX
     return replace(labelset, captures=(replace(labelset.captures[0], valid_area="a_mask.png"),))
 
 
+def test_of_structures_both_labelled_and_found_it_is_told_how_many_are_called_the_same():
+    labels = [(file, sign, "exhaustive", None) for file in ("a.png", "b.png") for sign in ("hair", "thick", "thin")]
+    placed = [
+        ("a.png", "thick", 20, 20),
+        ("a.png", "thick", 90, 20),
+        ("b.png", "thin", 50, 50),
+        ("b.png", "thin", 90, 90),
+    ]
+    placed += [(file, "hair", x, y) for file, _, x, y in placed]
+    found = {"a.png": [("thick", 21, 20), ("thin", 90, 20)], "b.png": [("thin", 50, 52), ("thick", 150, 150)]}
+    hairs = {file: [*marks, *(("hair", x, y) for _, x, y in marks)] for file, marks in found.items()}
+    result = evaluate(FakeCounter(hairs, spec_of("hair", "thick", "thin")), labelset_of(placed, labels))
+    assert result.classes is not None
+    assert (result.classes.signs, result.classes.table) == (("thick", "thin"), ((1, 1), (0, 1)))
+    assert result.classes.agreement.value == pytest.approx(2 / 3)
+    unsure = FakeCounter(hairs, spec_of("hair", "thick", "thin"), refuses=("thin",))
+    refusing = evaluate(unsure, labelset_of(placed, labels))
+    assert refusing.classes is not None
+    assert refusing.classes.table == ((1,),), "a refused sign is no class"
+
+
 def test_what_lies_off_the_valid_area_is_neither_right_nor_wrong_and_its_area_does_not_count(tmp_path):
     counter = FakeCounter({"a.png": [("black_dot", 20, 20), ("black_dot", 150, 22), ("black_dot", 199.9, 90)]})
     (score,) = evaluate(counter, masked(tmp_path, 100)).scores

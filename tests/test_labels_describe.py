@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -243,6 +243,7 @@ def test_no_plan_without_a_scale_or_a_mark() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(name=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=30))
+@example(name="\N{NO-BREAK SPACE}")
 def test_a_recipe_reads_back_as_it_was_meant_whatever_the_folder_is_called(name: str) -> None:
     proposed = recipe(printed(), labelled(), name, name)
     text = recipe_text(proposed, base="a.yaml", file="b.yaml", name=name)

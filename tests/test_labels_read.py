@@ -90,7 +90,7 @@ def test_ten_faults_of_a_folder_are_reported_at_once(tmp_path: Path, form: str) 
     assert "2026-03-04" in remedies["captures", 5]
     assert "micrometres" in remedies["captures", 6]
     assert "one split" in remedies["captures", 7]
-    assert "none, clipped, shaved" in remedies["captures", 8]
+    assert "none, unclipped, clipped, shaved" in remedies["captures", 8]
     assert "relative to the folder" in remedies["captures", 9]
     assert "Did you mean black_dot?" in remedies["labels", 6]
     assert "exhaustive, partial, count, presence" in remedies["labels", 7]

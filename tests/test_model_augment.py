@@ -80,6 +80,25 @@ def test_a_crop_that_reaches_outside_is_padded_and_the_padding_is_not_scalp():
     assert cut.valid[:, 10:106].all()
 
 
+def test_a_hair_that_a_crop_cut_is_looked_away_from_and_one_that_left_the_picture_itself_is_taught():
+    shown = augment.crop(dotted(), 0, 0, 64, 80).structures
+    assert shown.xy.tolist() == [[31.0, 60.0]]
+    cut = augment.crop(dotted(), 0, 0, 40, 80).structures
+    assert cut.xy.tolist() == []
+    assert [31.0, 60.0] in cut.ignored.tolist()
+    leaving = augment.crop(dotted(x=80.0, y=60.0, tip=(99.0, 70.0)), 40, 0, 56, 80).structures
+    assert leaving.xy.tolist() == [[40.0, 60.0]], "its tip was never in view"
+    unknown = augment.crop(dotted(tip=(np.nan, np.nan)), 0, 0, 40, 80).structures
+    assert unknown.xy.tolist() == [[31.0, 60.0]]
+
+
+def test_windows_often_lie_at_an_edge_of_the_picture():
+    rng = np.random.default_rng(0)
+    drawn = [augment.random_crop(dotted(), (80, 80), rng).structures for _ in range(200)]
+    at_left = sum(known.xy[0, 0] == 31.0 for known in drawn)
+    assert at_left > 35, "not one in seventeen"
+
+
 def test_the_same_generator_gives_the_same_sample_and_another_does_not():
     augmenter = augment.Augmenter(64)
     draws = [augmenter(dotted(), np.random.default_rng(seed), Plan(signs=("black_dot",))) for seed in (1, 2, 1)]

@@ -69,6 +69,8 @@ def test_where_all_hair_ends_within_view_nobody_counts_broken_hairs_before_clipp
     assert many.signs["broken_hair"].status == "refused"
     assert "20 of 20 thick hairs end within view, 712 per cm²" in str(many.signs["broken_hair"].reason)
     assert many.signs["terminal_hair"].status == "counted"
+    told = counter.read(scalp(300, 260, {"broken_hair": stubs}), um_per_px=6.0, preparation="unclipped")
+    assert told.signs["broken_hair"].count == 20
     few = counter.read(scalp(300, 260, {"broken_hair": stubs[:5]}), um_per_px=6.0)
     assert few.signs["broken_hair"].count == 5
     mixed = counter.read(scalp(300, 260, {"broken_hair": stubs[:14], "black_dot": stubs[14:]}), um_per_px=6.0)
@@ -219,7 +221,7 @@ def test_a_sign_that_preparation_refuses_takes_no_structure_from_another(tmp_pat
 
 
 def test_an_unknown_preparation_is_an_error(tiny: Counter) -> None:
-    with pytest.raises(InputError, match="'washed' is not one of none, clipped"):
+    with pytest.raises(InputError, match="'washed' is not one of none, unclipped, clipped"):
         tiny.read(scalp(300, 260, {}), um_per_px=6.0, preparation="washed")
 
 

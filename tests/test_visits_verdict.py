@@ -63,6 +63,10 @@ def test_nothing_seen_twice_cannot_tell():
     assert (found.outcome, found.reason, found.ratio) == ("cannot tell", "none seen at either visit", None)
 
 
+def test_hair_said_to_be_unclipped_is_compared_with_hair_of_which_nothing_was_said():
+    assert verdict([active(1, 60), active(2, 5, preparation="unclipped")]).outcome == "fell"
+
+
 def test_none_after_treatment_is_a_fall_with_an_upper_bound():
     found = verdict([active(1, 20), active(2, 0)])
     assert (found.outcome, found.ratio, found.low) == ("fell", 0, 0)

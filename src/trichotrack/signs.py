@@ -127,6 +127,7 @@ DOTS = frozenset({"black_dot", "yellow_dot"})
 
 REFUSED_BY_PREPARATION: dict[str, tuple[frozenset[str], str]] = {
     "none": (frozenset(), ""),
+    "unclipped": (frozenset(), ""),
     "clipped": (
         frozenset({"broken_hair", "upright_regrowing_hair", "pigtail_hair"}),
         "the scalp is clipped, and a {sign} is told by the free end that was cut off",
@@ -136,7 +137,8 @@ REFUSED_BY_PREPARATION: dict[str, tuple[frozenset[str], str]] = {
     "fibres": (frozenset({"black_dot"}), "hair fibres were applied, and they look like black dots"),
     "tattoo": (frozenset({"black_dot"}), "the scalp is tattooed, and pigment dots look like black dots"),
 }
-"""By preparation of the scalp: the signs that must not be counted there, and why."""
+"""By preparation of the scalp: the signs that must not be counted there, and why. `none`: nothing is known to have been
+done; `unclipped`: somebody looked, and the hair was not cut short, so that thick hairs that end in view are broken."""
 
 COUNTED_AS: dict[str, dict[str, str]] = {
     **{preparation: {} for preparation in REFUSED_BY_PREPARATION},
@@ -144,6 +146,11 @@ COUNTED_AS: dict[str, dict[str, str]] = {
 }
 """By preparation: what a hair that looks like one sign there is counted as. A clipped terminal hair looks like a broken
 one, the first named."""
+
+
+def prepared_as(preparation: str) -> str:
+    """The preparation as visits are compared by it: `unclipped` says for certain what `none` takes for granted."""
+    return "none" if preparation == "unclipped" else preparation
 
 
 def refused_by_preparation(sign: Sign, preparation: str) -> str | None:

@@ -37,7 +37,7 @@ def analyze(
     model: Annotated[Path | None, typer.Option(help="Exported model. Default: the bundled one.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: trichotrack-readings.")] = None,
     preparation: Annotated[
-        str, typer.Option(help="Of the scalp: none, clipped, shaved, dye, fibres, tattoo.")
+        str, typer.Option(help="Of the scalp: none, unclipped, clipped, shaved, dye, fibres, tattoo.")
     ] = "none",
     threads: Annotated[int | None, typer.Option(min=1, help="Of one inference. Default: one per core.")] = None,
     formats: Annotated[str, typer.Option("--format", help="Which results: json, csv, overlay.")] = "json,csv,overlay",

@@ -15,6 +15,7 @@ from trichotrack.cli.words import numbered
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from trichotrack.evaluate.agreement_result import ClassAgreement
     from trichotrack.evaluate.evaluation import Evaluation
     from trichotrack.evaluate.figures import Figure
     from trichotrack.labels.tables import LabelSet
@@ -180,6 +181,8 @@ def _remarks(result: Evaluation) -> list[str]:
         lines.append("One patient says nothing of others: no intervals.")
     if result.ignored_signs:
         lines.append(f"Marks on {', '.join(result.ignored_signs)} are neither right nor wrong.")
+    if result.classes and len(result.classes.signs) > 1:
+        lines.append(_same_sign(result.classes))
     lines += [
         f"{sign}: not labelled in {numbered(count, 'capture')}, passed over there."
         for sign, count in _some(result.unlabelled)
@@ -190,6 +193,16 @@ def _remarks(result: Evaluation) -> list[str]:
     if result.model.notice:
         lines.append(result.model.notice)
     return lines
+
+
+def _same_sign(classes: ClassAgreement) -> str:
+    def told(figure: Figure) -> str:
+        between = "" if figure.low is None else f" ({figure.low:.3f} to {figure.high:.3f})"
+        return f"{figure.value:.3f}{between}"
+
+    kappa = f"; Cohen's kappa {told(classes.kappa)}" if classes.kappa else ""
+    share = told(classes.agreement)
+    return f"Of {classes.matched} structures both labelled and found, called the same: {share}{kappa}."
 
 
 def _some(counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -115,7 +115,8 @@ def import_labels(
         bool, typer.Option("--by-annotator", help="Label Studio: several annotations of a task are several raters.")
     ] = False,
     preparation: Annotated[
-        str, typer.Option(help="Of the scalp: none, clipped, shaved, dye, fibres, tattoo. Default: as the map says.")
+        str,
+        typer.Option(help="Of the scalp: none, unclipped, clipped, shaved, dye, fibres, tattoo. Default: the map's."),
     ] = "",
     rater: Annotated[str, typer.Option(help="Who annotated; blank is the reference.")] = "",
     in_place: Annotated[

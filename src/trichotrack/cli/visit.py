@@ -45,7 +45,7 @@ def add(
         float | None, typer.Option(help="Or: width of the whole picture on the scalp, mm.")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Exported model (.onnx). Default: the bundled one.")] = None,
-    preparation: Annotated[str, typer.Option(help="none, clipped, shaved, dye, fibres or tattoo.")] = "none",
+    preparation: Annotated[str, typer.Option(help="none, unclipped, clipped, shaved, dye, fibres or tattoo.")] = "none",
     device: Annotated[str, typer.Option(help="Device and zoom step, such as 'X1 70x': other devices differ.")] = "",
     record: Record = DEFAULT,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; leave misfits out and add the others.")] = False,

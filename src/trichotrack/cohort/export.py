@@ -25,7 +25,7 @@ CODEBOOK: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("field", "spot within the site; captures of one field are repeats, to be averaged", "text"),
         ("n", "repeat within the field", "text"),
         ("capture", "SHA-256 of the picture's bytes: the same capture in every row that has it", "text"),
-        ("preparation", "of the scalp", "none, clipped, shaved, dye, fibres, tattoo"),
+        ("preparation", "of the scalp", "none, unclipped, clipped, shaved, dye, fibres, tattoo"),
         ("device", "as typed", "text"),
         ("sign", "as in the vocabulary of signs", "text"),
         ("status", "counted, or refused for the reason", "counted, refused"),

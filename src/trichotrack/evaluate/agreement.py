@@ -19,6 +19,7 @@ from trichotrack.evaluate.agreement_result import (
     PairAgreement,
     SignAgreement,
 )
+from trichotrack.evaluate.classes import class_agreement, wider
 from trichotrack.evaluate.figures import Figure, summarise
 from trichotrack.evaluate.points import CaptureScore
 from trichotrack.evaluate.readers import Reader, Readings
@@ -26,8 +27,7 @@ from trichotrack.evaluate.run import DEFAULT_TOLERANCE_MM
 from trichotrack.labels.tables import CaptureRow, ObjectRow
 from trichotrack.problems import InputError, Problem
 from trichotrack.signs import DOTS, STRUCTURE
-from trichotrack.stats.agreement import Estimate, bland_altman, icc, icc_components, icc_of, kappa, kappa_of, limits_of
-from trichotrack.stats.resample import cluster_bootstrap
+from trichotrack.stats.agreement import bland_altman, icc, icc_components, icc_of, limits_of
 
 ANY_STRUCTURE, ANY_HAIR = "any structure", "any hair"
 
@@ -239,7 +239,7 @@ def _icc(counts: Points, patients: Sequence[str], resamples: int) -> tuple[Figur
         closed = icc(counts)
     except InputError as error:
         return None, str(error)
-    return _wider(closed, icc_components(counts), icc_of, patients, resamples), ""
+    return wider(closed, icc_components(counts), icc_of, patients, resamples), ""
 
 
 def _limits(counts: Points, patients: Sequence[str], resamples: int) -> tuple[Limits | None, str]:
@@ -250,38 +250,10 @@ def _limits(counts: Points, patients: Sequence[str], resamples: int) -> tuple[Li
     differences = counts[:, 1] - counts[:, 0]
     components = np.column_stack([np.ones(len(counts)), differences, differences**2])
     bias, lower, upper = (
-        _wider(estimate, components, lambda sums, i=i: limits_of(sums)[..., i], patients, resamples)  # type: ignore[misc]
+        wider(estimate, components, lambda sums, i=i: limits_of(sums)[..., i], patients, resamples)  # type: ignore[misc]
         for i, estimate in enumerate((closed.bias, closed.lower, closed.upper))
     )
     return Limits(bias, closed.sd, lower, upper), ""
-
-
-def _wider(
-    closed: Estimate,
-    components: Points,
-    statistic: Statistic,
-    patients: Sequence[str],
-    resamples: int,
-    *,
-    always: bool = False,
-) -> Figure:
-    """The closed form; where patients have several captures (or always), each end the farther one of it and of
-    resampling patients.
-
-    components: (captures, K), what adds over captures. One patient says nothing of others: no interval.
-    """
-    names = sorted(set(patients))
-    if len(names) < 2:
-        return Figure(closed.value)
-    ends = [(closed.low, closed.high)]
-    if always or len(names) < len(patients):
-        by_patient = np.zeros((len(names), components.shape[1]))
-        np.add.at(by_patient, np.searchsorted(names, patients), components)
-        ends.append(cluster_bootstrap(by_patient, statistic, n=resamples))
-    known = [(low, high) for low, high in ends if math.isfinite(low) and math.isfinite(high) and high > low]
-    if not known:
-        return Figure(closed.value)
-    return Figure(closed.value, min(low for low, _ in known), max(high for _, high in known))
 
 
 def _classes(
@@ -297,47 +269,8 @@ def _classes(
         return None, "fewer than two signs of one group were labelled by both: no class to agree on"
     whole = wholes[0]
     counted = [one for one in _counted(readings, readers, whole, ignored, tolerance_mm) if one.pairs is not None]
-    if not sum(len(one.pairs or ()) for one in counted):
-        return None, "no structure was marked by both within the tolerance"
-    met = {name for one in counted for pair in one.pairs or () for name in pair}
-    signs = tuple(name for name in whole.signs if name in met)
-    at = {name: i for i, name in enumerate(signs)}
-    tables = np.zeros((len(counted), len(signs), len(signs)))
-    for position, one in enumerate(counted):
-        for a, b in one.pairs or ():
-            tables[position, at[a], at[b]] += 1
-    total = tables.sum(axis=0)
-    patients = [one.capture.patient for one in counted]
-    flat = tables.reshape(len(counted), -1)
-    share = Estimate(float(np.trace(total) / total.sum()))
-    agreement = _wider(share, flat, lambda sums: _same(sums, len(signs)), patients, resamples, always=True)
-    value, refused = None, ""
-    try:
-        closed = kappa(total)
-    except InputError as error:
-        refused = str(error)
-    else:
-        shape = (len(signs), len(signs))
-        value = _wider(
-            closed,
-            flat,
-            lambda sums: kappa_of(sums.reshape(*sums.shape[:-1], *shape)),
-            patients,
-            resamples,
-            always=True,
-        )
-    counts = tuple(tuple(int(cell) for cell in line) for line in total)
-    people = len(set(patients))
-    return ClassAgreement(len(counted), people, int(total.sum()), signs, counts, agreement, value, refused), ""
-
-
-def _tables(sums: Points, size: int) -> Points:
-    return sums.reshape(*sums.shape[:-1], size, size)
-
-
-def _same(sums: Points, size: int) -> Points:
-    tables = _tables(sums, size)
-    return np.asarray(np.trace(tables, axis1=-2, axis2=-1) / tables.sum(axis=(-2, -1)))
+    found = [(one.capture.patient, one.pairs or ()) for one in counted]
+    return class_agreement(found, whole.signs, resamples)
 
 
 def _together(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trichotrack.capture import read_capture
+from trichotrack.evaluate.agreement_result import ClassAgreement
 from trichotrack.evaluate.figures import SignFigures
 from trichotrack.evaluate.points import CaptureScore
 from trichotrack.labels.spreadsheet import csv_text, escape
@@ -36,8 +37,9 @@ class Evaluation:
 
     data, split, rater: whose labels of which captures. signs: figures by sign. unlabelled: captures by sign where it
     is not labelled in a way that can be scored; refused: where the model refused it. seconds: spent reading captures
-    (decoding the files included). problems: captures that could not be used. patients_notice: what must stand beside
-    every figure where patients are not known (see labels/patients.py), else "".
+    (decoding the files included). problems: captures that could not be used. classes: of the structures that are both
+    labelled and found, whether they are called the same (rows by label); None where there are none. patients_notice:
+    what must stand beside every figure where patients are not known (see labels/patients.py), else "".
     """
 
     model: ModelRef
@@ -55,6 +57,7 @@ class Evaluation:
     comparisons: tuple[Comparison, ...]
     problems: tuple[Problem, ...]
     seconds: float
+    classes: ClassAgreement | None = None
     patients_notice: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,6 +77,7 @@ class Evaluation:
             "ignored_signs": list(self.ignored_signs),
             "seconds": round(self.seconds, 3),
             "signs": {name: asdict(figures) for name, figures in self.signs.items()},
+            "classes": None if self.classes is None else asdict(self.classes),
             "unlabelled": dict(self.unlabelled),
             "refused": dict(self.refused),
             "problems": [asdict(problem) for problem in self.problems],

@@ -11,6 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trichotrack.detect.matching import match
+from trichotrack.evaluate.classes import Pairs, class_agreement
 from trichotrack.evaluate.evaluation import Comparison, Evaluation
 from trichotrack.evaluate.figures import summarise
 from trichotrack.evaluate.points import CaptureScore, sweep_capture
@@ -23,7 +25,7 @@ from trichotrack.pictures import Mark
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.reading import MarkedObject, ModelRef, Reading
 from trichotrack.runtime.spec import ModelSpec
-from trichotrack.signs import Sign
+from trichotrack.signs import STRUCTURE, Sign
 
 DEFAULT_TOLERANCE_MM = 0.15
 """For a model whose spec names none."""
@@ -59,6 +61,7 @@ class _Tally:
     unlabelled: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     patients: set[str] = field(default_factory=set)
+    pairs: list[tuple[str, Pairs]] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -117,6 +120,7 @@ def evaluate(
         comparisons=tuple(tally.comparisons),
         problems=tuple(tally.problems),
         seconds=tally.seconds,
+        classes=class_agreement(tally.pairs, list(channels), resamples)[0],
         patients_notice=patients_notice(captures),
     )
 
@@ -168,7 +172,31 @@ def _compare(
         if not _is_drawn_as_children(sign, scored, labelset.signs):
             labelled += [_mark(marked, sign) for marked in truth]
             predicted += [_mark(marked, sign) for marked in found]
+    if tolerance_px is not None:
+        told = [sign for sign in scored if _tells_class(sign, labels[sign], channels, reading, labelset.signs)]
+        named = [one for one in objects if one.sign in told]
+        marked = [one for one in marks if one.sign in told]
+        matched = match(_points(named), _points(marked), tolerance_px)
+        tally.pairs.append((capture.patient, [(named[i].sign, marked[j].sign) for i, j in matched]))
     tally.comparisons.append(Comparison(capture.file, capture.patient, tuple(labelled), tuple(predicted)))
+
+
+def _tells_class(
+    sign: str,
+    label: LabelRow | None,
+    channels: Mapping[str, tuple[str, ...]],
+    reading: Reading,
+    signs: Mapping[str, Sign],
+) -> bool:
+    """Whether a structure of sign has that name beside others: its places are labelled, and the model counts itself."""
+    return (
+        label is not None
+        and label.level == "exhaustive"
+        and channels[sign] == (sign,)
+        and reading.signs[sign].status == "counted"
+        and signs[sign].group == STRUCTURE
+        and not any(signs[other].parent == sign for other in channels)
+    )
 
 
 def _mask(labelset: LabelSet, capture: CaptureRow, reading: Reading) -> NDArray[np.bool_] | None:

@@ -248,7 +248,7 @@ def recipe_text(settings: Sequence[Setting], *, base: str, file: str, name: str)
             setting.why, 110, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ", break_on_hyphens=False
         )
         value = yaml.safe_dump(setting.value, default_flow_style=True, allow_unicode=True, width=10_000)
-        lines.append(f"{indent}{key}: {value.removesuffix(chr(10)).removesuffix('...').strip()}")
+        lines.append(f"{indent}{key}: {value.removesuffix(chr(10)).removesuffix('...').strip(f' {chr(10)}')}")
     return "\n".join(lines) + "\n"
 
 

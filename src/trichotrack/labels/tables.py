@@ -11,7 +11,7 @@ from typing import Literal
 from trichotrack.signs import SIGN, Sign
 
 Level = Literal["exhaustive", "partial", "count", "presence"]
-Preparation = Literal["none", "clipped", "shaved", "dye", "fibres", "tattoo"]
+Preparation = Literal["none", "unclipped", "clipped", "shaved", "dye", "fibres", "tattoo"]
 
 
 @dataclass(frozen=True)

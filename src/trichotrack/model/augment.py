@@ -103,8 +103,9 @@ def compose(transforms: list[albumentations.BasicTransform]) -> albumentations.C
 
 
 def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
-    """The sample transformed, its points with it; structures whose root left the image are dropped."""
+    """The sample transformed, its points with it; structures that left the image are no longer taught."""
     known = sample.structures
+    were_whole = known.whole((sample.image.shape[1], sample.image.shape[0]))
     count, tips = len(known.xy), np.flatnonzero(np.isfinite(known.tip).all(axis=1))
     points = np.concatenate([known.xy, known.tip[tips], known.ignored])
     masks = [sample.valid.astype(np.uint8), sample.scalp, sample.strands]
@@ -115,7 +116,7 @@ def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
     image = np.ascontiguousarray(result["image"])
     return Sample(
         image,
-        known.moved(moved[:count], tip, moved[count + len(tips) :]).inside((image.shape[1], image.shape[0])),
+        known.moved(moved[:count], tip, moved[count + len(tips) :]).part((image.shape[1], image.shape[0]), were_whole),
         sample.levels,
         result["masks"][0].astype(np.bool_),
         np.ascontiguousarray(result["masks"][1]),
@@ -175,7 +176,9 @@ def _start(extent: int, side: int, point: int | None, rng: np.random.Generator) 
     first, last = min(0, extent - side), max(0, extent - side)
     if point is not None:
         first, last = max(first, min(point - side + 1, last)), min(last, max(point, first))
-    return int(rng.integers(first, last + 1))
+    # A share of the windows lies at the sample's own edge, which is met at every reading.
+    beyond = side // 8 if extent > side else 0
+    return int(np.clip(rng.integers(first - beyond, last + beyond + 1), first, last))
 
 
 def crop(sample: Sample, left: int, top: int, width: int, height: int) -> Sample:
@@ -194,7 +197,8 @@ def crop(sample: Sample, left: int, top: int, width: int, height: int) -> Sample
     bottom, right = sample.image.shape[:2]
     holds_all = left <= 0 and top <= 0 and left + width >= right and top + height >= bottom
     values = sample.values if holds_all else in_part(sample.values)
-    return Sample(image, moved.inside((width, height)), sample.levels, valid, scalp, strands, values)
+    part = moved.part((width, height), known.whole((right, bottom)))
+    return Sample(image, part, sample.levels, valid, scalp, strands, values)
 
 
 def _overlap(

@@ -50,6 +50,22 @@ class Structures:
         """Those whose root lies in an image of (width, height); a tip outside is kept as it is."""
         return self._kept(_within(self.xy, size_px), _within(self.ignored, size_px))
 
+    def whole(self, size_px: tuple[int, int]) -> NDArray[np.bool_]:
+        """Whose tip is known and lies in an image of (width, height), (N,)."""
+        return _within(self.tip, size_px)
+
+    def part(self, size_px: tuple[int, int], were_whole: NDArray[np.bool_]) -> Structures:
+        """As inside, of a part of an image: hairs that lost their tip to the cut are looked away from.
+
+        By its end a hair is told, and what readers make of one that leaves the picture can be learnt at the picture's
+        own edge alone. were_whole: (N,), those that showed root and tip before.
+        """
+        cut = were_whole & ~self.whole(size_px)
+        ignored = np.concatenate([self.ignored, self.xy[cut]])
+        return Structures(self.xy[~cut], self.channel[~cut], self.tip[~cut], self.width_um[~cut], ignored).inside(
+            size_px
+        )
+
     def _kept(self, which: NDArray[np.bool_], ignored: NDArray[np.bool_]) -> Structures:
         return Structures(
             self.xy[which], self.channel[which], self.tip[which], self.width_um[which], self.ignored[ignored]

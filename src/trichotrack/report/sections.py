@@ -320,7 +320,7 @@ def _remarks(story: PatientStory, say: Voice) -> tuple[tuple[Cell, ...], ...]:
 def _said_of(capture: CaptureStory, say: Voice) -> tuple[str, ...]:
     reading = capture.reading
     texts = [say.said(text) for text in (*reading.quality.flags, *reading.warnings)]
-    if capture.preparation not in {"", "none"}:
+    if capture.preparation not in {"", "none", "unclipped"}:
         texts.append(say("quality.preparation", preparation=capture.preparation))
     for name, sign in reading.signs.items():
         if sign.status == "refused":

@@ -160,7 +160,7 @@ class Counter:
 
         capture: a file, a Capture, or pixels uint8 (H, W, 3) RGB. One of um_per_px (of the original image),
         field_width_mm (width of the whole image on the scalp) and scale says how large things are; a model trained
-        without scales needs none. preparation: none, clipped, shaved, dye, fibres or tattoo; signs that cannot be
+        without scales needs none. preparation: a key of signs.REFUSED_BY_PREPARATION; signs that cannot be
         told apart on such a scalp are refused, as are signs that the scale is too coarse for.
         Raises InputError for a capture that cannot be read, and for a missing or impossible scale.
         """
@@ -308,7 +308,7 @@ class Counter:
             return None
         return (
             f"{stubs} of {thick} thick hairs end within view, {stubs / area_cm2:.0f} per cm², as on a clipped scalp; "
-            "say so if it was clipped"
+            "say whether it was: preparation clipped or unclipped"
         )
 
     def _canonical_size(self, capture: Capture, scale: Scale | None) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.reading import MarkedObject
-from trichotrack.signs import SIGN
+from trichotrack.signs import SIGN, prepared_as
 from trichotrack.stats.paired import Followed, paired_ratio
 from trichotrack.stats.rates import RateRatio
 from trichotrack.visits.comparable import TWO_READERS, UNREVIEWED
@@ -176,7 +176,7 @@ def why_not_matched(before: CaptureStory, after: CaptureStory) -> str:
     """Why two captures are not to be compared, "" where they may be."""
     models = [c.reading.model.sha256[:8] if c.reading.model else "a person" for c in (before, after)]
     for what, one, other in (
-        ("preparation", before.preparation, after.preparation),
+        ("preparation", prepared_as(before.preparation), prepared_as(after.preparation)),
         ("device", before.device, after.device),
         ("model", *models),
     ):

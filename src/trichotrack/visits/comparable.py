@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from trichotrack.signs import prepared_as
 from trichotrack.visits.readings import KEPT_PICTURE
 from trichotrack.visits.series import ReadCapture, SiteCount
 
@@ -23,7 +24,7 @@ def why_not_comparable(before: SiteCount, after: SiteCount, name: str) -> str:
         return "no scale, so no area to count on"
     first, second = before.used, after.used
     questions = [
-        ("preparation", {c.preparation for c in first}, {c.preparation for c in second}),
+        ("preparation", {prepared_as(c.preparation) for c in first}, {prepared_as(c.preparation) for c in second}),
         ("device", {c.device for c in first}, {c.device for c in second}),
         ("source of the scale", _scale_sources(first), _scale_sources(second)),
         ("model", _readers(first), _readers(second)),

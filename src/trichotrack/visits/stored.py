@@ -245,7 +245,7 @@ CAPTURES = TableKind(
         "site": "such as vertex",
         "field": "spot within the site; captures of one field are repeats",
         "n": "number of the repeat",
-        "preparation": "none, clipped, shaved, dye, fibres or tattoo",
+        "preparation": "none, unclipped, clipped, shaved, dye, fibres or tattoo",
         "device": "device and zoom step",
         "um_per_px": "scale, µm per pixel of the original; empty unknown",
         "scale_source": "where the scale comes from: option, field-width, …",
