@@ -67,6 +67,9 @@ PLANS = {
         ("black_dot", "broken_hair", "short_vellus_hair"), ("intermediate_hair",), sigma_um=30.0, min_distance_um=40.0
     ),
 }
+START_AS = {"hair": "broken_hair"}
+"""The bundled weights have no channel for any hair; a clipped hair looks like a broken one."""
+
 EVERYWHERE = frozenset({"hair"})
 """Signs of which no capture lacks any."""
 
@@ -98,9 +101,11 @@ def plan_of(recipe: Recipe) -> Plan:
 
 
 def shared_out(labels: LabelSet, seed: int) -> dict[str, str]:
-    """By patient, `train`, `val` or `test`. Patients kept out already, as `val` or `test`, test; else a fifth do."""
+    """By patient, `train`, `val` or `test`. Those of `test`, else of `val`, test; where neither is, a fifth do."""
     rng = np.random.default_rng(seed)
-    kept = sorted({row.patient for row in labels.captures if row.split in {"val", "test"}})
+    kept_out = {row.split for row in labels.captures} & {"val", "test"}
+    wanted = "test" if "test" in kept_out else "val"
+    kept = sorted({row.patient for row in labels.captures if row.split == wanted})
     people = sorted({row.patient for row in labels.captures})
     if not kept:
         drawn = rng.permutation(len(people))[: max(1, round(TEST_SHARE * len(people)))]
@@ -178,7 +183,7 @@ def train(recipe: Recipe, plan: Plan, folder: Path, cache: Path, workers: int) -
         backbone=recipe.backbone,
         width=recipe.width,
         start=recipe.start,
-        start_as={"hair": "terminal_hair"} if recipe.start == "bundled" and "hair" in plan.signs else None,
+        start_as=START_AS if recipe.start == "bundled" and "hair" in plan.signs else None,
         learning_rate=recipe.learning_rate,
         frozen=recipe.frozen,
     )
@@ -278,6 +283,15 @@ def kept_cell(recipe: Recipe, out: Path) -> dict[str, Any] | None:
     return cell if cell and cell["recipe"] == asdict(recipe) else None
 
 
+def write_levels(recipe: Recipe, out: Path) -> Path:
+    """The record of every arm that is trained, all else being as in this recipe."""
+    kept = [kept_cell(replace(recipe, arm=arm), out) for arm in ARMS]
+    cells = [{"arm": cell["recipe"]["arm"], "signs": cell["signs"]} for cell in kept if cell]
+    name = f"{recipe.data}, from {Path(recipe.start).stem}, {recipe.steps} steps"
+    shared = {key: value for key, value in asdict(recipe).items() if key != "arm"}
+    return write_record("levels", name, {"recipe": shared, "cells": cells}, out=out)
+
+
 def table(cells: Sequence[Mapping[str, Any]]) -> str:
     """The cells as a Markdown table, one line a cell and sign."""
     head = (
@@ -321,7 +335,7 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, default=300, help="captures of the synthesis")
     parser.add_argument("--backbone", default=Recipe.backbone)
     parser.add_argument("--width", type=int, default=Recipe.width)
-    parser.add_argument("--labels", type=Path, default=LOCAL / "hair70x", help="of hair70x")
+    parser.add_argument("--labels", type=Path, default=LOCAL / "hair70x-people", help="of hair70x")
     parser.add_argument("--work", type=Path, default=LOCAL / "levels", help="where arms are written")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--again", action="store_true", help="train cells that have a record too")
@@ -348,6 +362,7 @@ def main() -> None:
         print(f"training: {name_of(recipe)}", flush=True)
         told = run_cell(recipe, folders[recipe.data], options.work, options.workers)
         write_record("level-cell", name_of(recipe), told, out=options.out / CELLS)
+        write_levels(recipe, options.out)
     paths = sorted((options.out / CELLS).glob("level-cell-*.json"))
     print(table([json.loads(path.read_text(encoding="utf-8")) for path in paths]))
 

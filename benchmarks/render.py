@@ -160,6 +160,8 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "zero-shot": ("Real captures without training on them", render_exams.zero_shot),
     "backbones": ("Which backbone", _backbones),
     "fine-tuning": ("Fine-tuning on few people", render_exams.fine_tuning),
+    "levels": ("What each level of label teaches", render_exams.levels),
+    "suggested": ("Suggested captures against random ones", render_exams.suggested),
     "speed": ("Speed", _speed),
     "synth-speed": ("Speed of drawing", _synth_speed),
     "record-speed": ("Speed of the record", _record_speed),

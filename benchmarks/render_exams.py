@@ -195,6 +195,48 @@ def fine_tuning(record: dict[str, Any]) -> str:
     return text
 
 
+def levels(record: dict[str, Any]) -> str:
+    recipe = record["recipe"]
+    what = "drawn captures" if recipe["data"] == "synthesis" else "hair-follicles-70x, clipped scalps"
+    described = (
+        f"What {recipe['steps']} steps from {recipe['start']} learn from each level of label ({what}; the same people "
+        "train, the same validate, labelled as their arm is, and the same, all marked, test). `marked20`: the captures "
+        "of a fifth of the training people are marked; beside it what is known of the others: nothing, their numbers, "
+        "half of their structures told as `partial`, or the same half told as if it were all. Pointing: the share of "
+        "captures with the sign in which its likeliest mark lies on one, and what chance would reach. One training a "
+        "row: the intervals are of the people tested on alone."
+    )
+    measures = ["F1", "recall", "count MAE", "bias", "AUROC", "average precision", "pointing", "by chance"]
+    rows = []
+    for sign in dict.fromkeys(sign for cell in record["cells"] for sign in cell["signs"]):
+        for cell in record["cells"]:
+            if told := cell["signs"].get(sign):
+                forms = {"f1": ".3f", "recall": ".3f", "count_mae": ".2f", "bias": "+.2f"}
+                forms |= dict.fromkeys(("auroc", "average_precision", "pointing"), ".3f")
+                chance = told["pointing_by_chance"]
+                figures = [figure(told[name], form) for name, form in forms.items()]
+                rows.append([f"`{sign}`", cell["arm"], *figures, "-" if chance is None else f"{chance:.3f}"])
+    return paragraph([f"### {record['name']}\n", described]) + figure_table(["sign", "labels", *measures], rows)
+
+
+def suggested(record: dict[str, Any]) -> str:
+    described = (
+        f"{record['captures']} captures that `labels suggest` chose of {record['pool']} of the training people, by the "
+        f"bundled model, against as many drawn at random, {len(record['seeds'])} trainings each. Any hair root of "
+        "people kept apart; all trainings' marks together."
+    )
+    people = ", ".join(f"{how} {min(n)} to {max(n)}" for how, n in record["people_by_seed"].items())
+    rows = [
+        ["suggested", figure(record["suggested_f1"], ".3f")],
+        ["random", figure(record["random_f1"], ".3f")],
+        ["suggested less random", figure(record["f1_less"], "+.3f")],
+    ]
+    each = ", ".join(f"{value:+.3f}" for value in record["f1_less_by_seed"])
+    told = f"By seed: {each}. People that the captures are of: {people}."
+    head = paragraph([f"### {record['name']}\n", described])
+    return head + figure_table(["captures", "F1"], rows) + paragraph([told])
+
+
 def exam_difficulty(record: dict[str, Any]) -> str:
     recipe, f1s, sizes = record["recipe"], record["f1"], record["sizes"]
     described = (

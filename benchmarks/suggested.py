@@ -7,7 +7,7 @@ the first so many teach one training, as many drawn at random another, of the sa
 the random captures and both trainings' batches). A cell that is in benchmarks/results/cells is not trained again:
 a stopped run goes on. Measured on the validation people, any hair, at a threshold chosen on the other half of them;
 the difference is that of the F1 of all seeds' marks together, its interval from resampling people (each with the marks
-of all seeds). The record, suggested-….json, lies beside the cells', which git ignores.
+of all seeds).
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None, *, plan: Plan = PLAN, recipe: R
     print(f"F1 with suggested captures less F1 with random ones: {said(figures['f1_less'], '+.3f')}", flush=True)
     name = f"{DATA}, {options.captures} captures, {options.steps} steps"
     head = {"data": DATA, "captures": options.captures, "pool": len(pool), "seeds": options.seeds}
-    return write_record("suggested", name, {**head, **figures}, out=options.out / CELLS)
+    return write_record("suggested", name, {**head, **figures}, out=options.out)
 
 
 if __name__ == "__main__":
