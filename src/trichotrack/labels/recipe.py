@@ -59,8 +59,8 @@ Told = tuple[Any, str]
 
 
 WHY_NO_SCALE = (
-    "No capture has a scale, so the model goes by none: it counts per capture, tells no density, width or length, and its "
-    "counts are never compared with those of a model that goes by scale. For such a model fill in um_per_px in "
+    "No capture has a scale, so the model goes by none: it counts per capture, tells no density, width or length, and "
+    "its counts are never compared with those of a model that goes by scale. For such a model fill in um_per_px in "
     "captures.csv, and describe the set again."
 )
 
@@ -233,7 +233,7 @@ def _long_side(found: Fingerprint) -> tuple[int, str]:
             far = f", beyond the {MOST_LONG_SIDE_PX} that are proposed at most" if needed > wanted else ""
             share = short(100 * found.crowding_share.low)
             reasons.append(
-                f"the nearest 5 % of roots are {share} % of it apart or less: peaks stay two from {needed:.0f} px on{far}"
+                f"the nearest 5 % of roots are {share} % of it apart or less: two peaks need {needed:.0f} px{far}"
             )
     told = "the sizes of these captures are not known"
     if found.long_side_px:
