@@ -241,7 +241,7 @@ def _long_side(found: Fingerprint) -> tuple[int, str]:
         told = f"that of the captures is {own:g} in the median"
         if own < wanted:
             wanted = own
-            reasons.append("more shows nothing more")
+            reasons.append("larger than the captures are shows nothing more")
     side = max(LEAST_LONG_SIDE_PX, round(wanted / STEP_PX) * STEP_PX)
     return side, f"Every image is resampled to this long side, in px: {told}; {'; '.join(reasons)}."
 
