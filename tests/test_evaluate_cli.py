@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,20 @@ def test_a_table_of_figures_with_what_must_be_known_to_judge_them(labels, counte
     assert "2 captures of 2 patients" in " ".join(result.output.split())
     assert "broken_hair: not labelled in 1 capture," in " ".join(result.output.split())
     assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_a_model_without_scales_is_judged_in_px_and_nobody_is_told_of_mm(labels, counter):
+    counter.spec = replace(
+        counter.spec, um_per_px=None, min_distance_um=None, long_side_px=400, min_distance_px=8.0, tolerance_px=16.0
+    )
+    result = CliRunner().invoke(app, ["model.onnx", str(labels)])
+    told = " ".join(result.output.split())
+    assert "marks within 16 px of a label, one to one, in images resampled to a long side of 400 px" in told
+    assert "not to be held against those of a model that goes by scale" in told
+    record = json.loads(CliRunner().invoke(app, ["model.onnx", str(labels), "--json"]).stdout)
+    assert (record["tolerance_mm"], record["tolerance_px"], record["long_side_px"]) == (None, 16.0, 400)
+    refused = CliRunner().invoke(app, ["model.onnx", str(labels), "--tolerance-mm", "0.1"])
+    assert "mm mean nothing to it" in str(refused.exception)
 
 
 def test_out_keeps_figures_counts_and_pictures(labels, counter, tmp_path):

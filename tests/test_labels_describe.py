@@ -8,6 +8,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from trichotrack.labels.fingerprint import DevicePrint, Fingerprint, SignPrint, 
 from trichotrack.labels.recipe import CELL_PX, Setting, as_mapping, base_config, recipe, recipe_text
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.labels.write import write_labels
+from trichotrack.model.plan import Plan
 from trichotrack.problems import InputError
 from trichotrack.report.labels_page import choose, labels_page
 from trichotrack.signs import SIGN, Sign
@@ -88,6 +90,10 @@ def test_a_fingerprint_has_areas_densities_and_distances_in_um(tmp_path: Path) -
     assert (broken.captures, broken.objects, broken.per_cm2) == (0, 1, None)
     assert broken.length_um == Spread(100, 100, 100, 1)
     assert (signs["yellow_dot"].patients, signs["terminal_hair"].patients) == (1, 0)
+    # In c.png two are 1 px apart: without a scale a distance is known against the 500 px of the long side alone.
+    assert found.long_side_px == Spread(500, 500, 500, 3)
+    assert found.crowding_share is not None
+    assert (found.crowding_share.count, found.crowding_share.middle) == (5, 10 / 500)
     # Of the three that compete in a.png the nearest are 10 px, 10 px and √(30² + 30²) px away.
     assert found.crowding_um == Spread(20, 20, pytest.approx(78.4, abs=0.1), 3)
 
@@ -104,6 +110,7 @@ def test_without_images_there_is_no_density_and_the_rest_is_the_same(tmp_path: P
     assert tables.crowding_um == whole.crowding_um
     assert [sign.nearest_um for sign in tables.signs] == [sign.nearest_um for sign in whole.signs]
     assert {sign.per_cm2 for sign in tables.signs} == {None}
+    assert (tables.long_side_px, tables.crowding_share) == (None, None)
     with pytest.raises(InputError) as caught:
         fingerprint(labelset)
     assert len(caught.value.problems) == 3
@@ -234,9 +241,108 @@ def test_signs_without_an_example_or_a_place_are_told_of_and_left_out() -> None:
     assert ignore.value == ["intermediate_hair"]
 
 
-def test_no_plan_without_a_scale_or_a_mark() -> None:
-    with pytest.raises(InputError, match="no capture has um_per_px"):
-        recipe(printed(um=None), labelled(), "x", "x")
+def unscaled(
+    *, long_side: float | None = 1280, crowding: tuple[float, float] | None = (0.02, 0.05), size: str = "1280x1024"
+) -> Fingerprint:
+    """A set without any scale. crowding: the 5 % and 50 % quantiles, as a share of the long side."""
+    found = printed(um=None, crowding=None)
+    (device,) = found.devices
+    return dataclasses.replace(
+        found,
+        devices=(dataclasses.replace(device, sizes={size: 40} if long_side else {}),),
+        long_side_px=Spread(long_side, long_side, long_side, 40) if long_side else None,
+        crowding_share=Spread(*crowding, 0.2, 90) if crowding else None,
+    )
+
+
+def unscaled_labels(**options: Any) -> LabelSet:
+    labelset = labelled(**options)
+    return dataclasses.replace(
+        labelset, captures=tuple(dataclasses.replace(row, um_per_px=None) for row in labelset.captures)
+    )
+
+
+def test_a_set_without_any_scale_gets_a_plan_without_one_and_no_measure_in_um() -> None:
+    settings_ = recipe(unscaled(), unscaled_labels(), "x", "x")
+    proposed = as_mapping(settings_)
+    assert proposed["model"]["plan"] == {
+        "signs": ["broken_hair"],
+        "ignore": [],
+        "um_per_px": None,
+        "long_side_px": 1024,
+        "sigma_px": 5.0,
+        "min_distance_px": 8.0,
+        "tolerance_px": 16.0,
+    }
+    assert proposed["data"]["init_args"]["scale_jitter"] == 0.25
+    assert proposed["data"]["init_args"]["crop_px"] == 416
+    text = recipe_text(settings_, base="a.yaml", file="b.yaml", name="x")
+    assert yaml.safe_load(text) == proposed
+    assert "tells no density, width or length" in " ".join(text.replace("#", "").split())
+
+
+@pytest.mark.parametrize(
+    ("found", "setting", "value"),
+    [
+        (unscaled(long_side=600), "long_side_px", 608),  # more shows nothing more; in steps of 16
+        (unscaled(long_side=3000), "long_side_px", 1024),
+        (unscaled(long_side=3000, crowding=(0.005, 0.02)), "long_side_px", 1600),  # 8 px at the nearest: 8 / 0.005
+        (unscaled(long_side=3000, crowding=(0.001, 0.02)), "long_side_px", 2048),  # no larger: it takes long
+        (unscaled(long_side=1280, crowding=(0.001, 0.02)), "long_side_px", 1280),
+        (unscaled(long_side=1280, crowding=(0.0, 0.02)), "long_side_px", 1024),
+        (unscaled(long_side=120, size="120x90"), "long_side_px", 256),
+        (unscaled(long_side=None, crowding=None), "long_side_px", 1024),
+        (unscaled(crowding=(0.009, 0.05)), "sigma_px", 4.6),  # half of 9.2 px
+        (unscaled(crowding=(0.009, 0.05)), "min_distance_px", 6.9),  # three quarters of it
+        (unscaled(crowding=(0.009, 0.018)), "tolerance_px", 12.3),  # two thirds of 18.4
+    ],
+)
+def test_a_plan_without_a_scale_follows_sizes_and_distances(found: Fingerprint, setting: str, value: float) -> None:
+    plan = plan_of(found, unscaled_labels())["model"]["plan"]
+    assert plan[setting] == pytest.approx(value, abs=0.05)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    long_side=st.floats(50, 9000),
+    low=st.floats(0.0, 0.3),
+    more=st.floats(1, 6),
+    captures=st.integers(2, 300),
+)
+def test_every_plan_without_a_scale_is_one_that_training_takes(
+    long_side: float, low: float, more: float, captures: int
+) -> None:
+    found = unscaled(long_side=long_side, crowding=(low, low * more))
+    proposed = plan_of(found, unscaled_labels(captures=captures))
+    plan = proposed["model"]["plan"]
+    assert (
+        Plan(**plan).to_dict().items()
+        >= {
+            **plan,
+            "signs": tuple(plan["signs"]),
+            "ignore": tuple(plan["ignore"]),
+        }.items()
+    )
+    assert 256 <= plan["long_side_px"] <= 2048
+    assert 4 <= plan["sigma_px"] <= 5
+    assert 6 <= plan["min_distance_px"] <= 8
+    assert 4 <= plan["tolerance_px"] <= 16
+    assert proposed["data"]["init_args"]["crop_px"] % 16 == 0
+
+
+def test_a_set_with_scales_here_and_there_gets_a_plan_with_one_that_tells_of_the_others() -> None:
+    labelset = labelled()
+    rows = tuple(dataclasses.replace(row, um_per_px=None) if i < 12 else row for i, row in enumerate(labelset.captures))
+    (um,) = (
+        setting
+        for setting in recipe(printed(), dataclasses.replace(labelset, captures=rows), "x", "x")
+        if setting.path[-1] == "um_per_px"
+    )
+    assert um.value == 6.0
+    assert "12 of 40 captures have none, and this plan refuses them" in um.why
+
+
+def test_no_plan_without_a_mark() -> None:
     with pytest.raises(InputError, match="no sign is marked"):
         recipe(printed(), labelled(level="presence"), "x", "x")
 
@@ -382,6 +488,18 @@ def test_describe_prints_its_fingerprint_and_plan_as_json() -> None:
     tables = json.loads(run("describe", DEMO, "--json", "--tables-only").output)
     assert tables["fingerprint"]["looked_at"] == 0
     assert "leaves closed" in str(run("describe", DEMO, "--tables-only", "--out", "x").exception)
+
+
+def test_describe_tells_a_set_without_scales_how_close_its_roots_stand(tmp_path: Path) -> None:
+    labelset = three_captures(tmp_path)
+    rows = tuple(dataclasses.replace(row, um_per_px=None) for row in labelset.captures)
+    write_labels(dataclasses.replace(labelset, captures=rows), tmp_path)
+    told = " ".join(run("describe", tmp_path).output.split())
+    assert "Scale: no scale." in told
+    assert "To the nearest structure that competes: 2 (0.2 to" in told
+    assert "% of the picture's long side" in told
+    plan = json.loads(run("describe", tmp_path, "--json").output)["plan"]["model"]["plan"]
+    assert (plan["um_per_px"], plan["long_side_px"]) == (None, 496)
 
 
 def test_training_takes_the_plan_on_top_of_a_recipe(described: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from trichotrack.geometry import Scale
 from trichotrack.runtime.reading import ModelRef
 from trichotrack.visits.readings import KEPT_PICTURE
-from trichotrack.visits.series import ACTIVE_LOAD
+from trichotrack.visits.series import ACTIVE_LOAD, sign_series
 from trichotrack.visits.verdict import headline, patient_verdicts
 from visits_made import MODEL, captured
 
@@ -92,6 +92,25 @@ def test_what_may_not_be_compared_cannot_be_told_and_has_no_ratio(other, said):
     assert (found.outcome, found.ratio) == ("cannot tell", None)
     assert said in found.reason
     assert said in found.sentence
+
+
+SCALE_FREE = ModelRef("scale-free", "c" * 64, 1, validated=True)
+
+
+def by_scale_free(visit, dots):
+    """As a model trained without scales reads it: counts, and no area though the capture has a scale."""
+    return active(visit, dots, model=SCALE_FREE, scale=Scale(2.8, "option"), area=None)
+
+
+@pytest.mark.parametrize("before", [active(1, 60), by_scale_free(1, 60)], ids=["calibrated", "scale-free"])
+def test_readings_of_a_model_without_scales_are_counted_and_compared_with_none(before):
+    captures = [before, by_scale_free(2, 5)]
+    found = verdict(captures)
+    assert (found.outcome, found.ratio, found.p) == ("cannot tell", None, None)
+    (series,) = (one for one in sign_series(captures) if one.name == ACTIVE_LOAD)
+    last = series.sites["vertex"][-1]
+    assert (last.count, last.exposure_cm2, last.density_per_cm2) == (5, None, None)
+    assert verdict([active(1, 60), active(2, 5)]).outcome == "fell"  # what a model that goes by scale would have told
 
 
 def test_another_vellus_cutoff_forbids_comparing_vellus_hair_only():

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from trichotrack.runtime.counter import Counter
+    from trichotrack.runtime.spec import ModelSpec
 
 
 def check(
@@ -63,7 +64,7 @@ def _describe(counter: Counter) -> None:
         "validated on": spec.validated_on,
         "validated on people": spec.validated_on_people or "no",
         "vellus cut-off": f"{spec.vellus_cutoff_um:g} µm",
-        "judged by": f"marks within {spec.tolerance_mm:g} mm" if spec.tolerance_mm else "",
+        "judged by": _tolerance(spec),
         "ignored": ", ".join(spec.ignored),
         "code": spec.code_version,
         "recipe": spec.recipe_sha256,
@@ -84,6 +85,14 @@ def _describe(counter: Counter) -> None:
             _figure(channel.false_positives_per_cm2, channel.false_positives_per_cm2_se),
         )
     Console().print(table)
+
+
+def _tolerance(spec: ModelSpec) -> str:
+    if spec.tolerance_mm:
+        return f"marks within {spec.tolerance_mm:g} mm"
+    if spec.tolerance_px:
+        return f"marks within {spec.tolerance_px:g} px of images of a long side of {spec.long_side_px} px"
+    return ""
 
 
 def _figure(value: float | None, error: float | None) -> str:

@@ -32,7 +32,10 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="Only captures of this split, such as val or test.")] = None,
     tolerance_mm: Annotated[
         float | None,
-        typer.Option(help="A mark this near to a labelled point is right, one to one. Default: the model's, or 0.15."),
+        typer.Option(
+            help="A mark this near to a labelled point is right, one to one. Default: the model's, or 0.15. Not for a "
+            "model trained without scales, which is judged in px."
+        ),
     ] = None,
     sign: Annotated[list[str] | None, typer.Option(help="Sign to compare; repeat for more. Default: all.")] = None,
     ignore_sign: Annotated[
@@ -170,11 +173,12 @@ def _cell(figure: Figure, form: str) -> str:
 def _remarks(result: Evaluation) -> list[str]:
     """What must be known to judge the table."""
     read = f"{numbered(result.captures, 'capture')} of {numbered(result.patients, 'patient')}"
-    compared = (
-        f"{read}; marks within {result.tolerance_mm:g} mm of a label, one to one. Below each value its 95 % interval, "
-        "by resampling patients."
-    )
-    lines = [compared]
+    lines = [f"{read}; {_near(result)}. Below each value its 95 % interval, by resampling patients."]
+    if not result.calibrated:
+        lines.append(
+            "The model was trained without scales: nothing is told per cm², and a tolerance in px is another size of "
+            "scalp in every capture, so these figures are not to be held against those of a model that goes by scale."
+        )
     if result.patients_notice:
         lines.append(f"{result.patients_notice[0].upper()}{result.patients_notice[1:]}.")
     if result.patients == 1:
@@ -203,6 +207,17 @@ def _same_sign(classes: ClassAgreement) -> str:
     kappa = f"; Cohen's kappa {told(classes.kappa)}" if classes.kappa else ""
     share = told(classes.agreement)
     return f"Of {classes.matched} structures both labelled and found, called the same: {share}{kappa}."
+
+
+def _near(result: Evaluation) -> str:
+    if result.tolerance_mm is not None:
+        return f"marks within {result.tolerance_mm:g} mm of a label, one to one"
+    if result.tolerance_px is None:
+        return "marks counted, their places not compared"
+    return (
+        f"marks within {result.tolerance_px:g} px of a label, one to one, in images resampled to a long side of "
+        f"{result.long_side_px} px"
+    )
 
 
 def _some(counts: Mapping[str, int]) -> list[tuple[str, int]]:

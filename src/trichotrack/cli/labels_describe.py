@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -183,6 +184,11 @@ def _show_fingerprint(found: Fingerprint) -> None:
     )
     if found.crowding_um:
         typer.echo(f"To the nearest structure that competes: {spread_text(found.crowding_um)} µm.")
+    elif found.crowding_share:
+        shares = dataclasses.replace(
+            found.crowding_share, **{q: 100 * getattr(found.crowding_share, q) for q in ("low", "middle", "high")}
+        )
+        typer.echo(f"To the nearest structure that competes: {spread_text(shares)} % of the picture's long side.")
     if found.looked_at:
         colour = ", ".join(f"{name} {spread_text(one)}" for name, one in found.colour.items())
         sharp = f"edges spread over {spread_text(found.sharpness_um)} µm; " if found.sharpness_um else ""

@@ -47,8 +47,9 @@ def export_model(
         save_weights(task.network, task.plan.signs, weights)
     spec = export(checkpoint, out, name=name, licence=licence, notes=notes)
     size = out.stat().st_size / 1e6
+    scale = f"at {spec.um_per_px:g} µm per px" if spec.um_per_px else f"without scale, long side {spec.long_side_px} px"
     Console().print(
-        f"{out} ({size:.1f} MB): {len(spec.signs)} signs at {spec.um_per_px:g} µm per px; it gives what PyTorch gives "
+        f"{out} ({size:.1f} MB): {len(spec.signs)} signs {scale}; it gives what PyTorch gives "
         f"on three sizes, and passes its self-test (`trichotrack check {out}`)."
     )
 

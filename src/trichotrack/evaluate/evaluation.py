@@ -39,14 +39,16 @@ class Evaluation:
     is not labelled in a way that can be scored; refused: where the model refused it. seconds: spent reading captures
     (decoding the files included). problems: captures that could not be used. classes: of the structures that are both
     labelled and found, whether they are called the same (rows by label); None where there are none. patients_notice:
-    what must stand beside every figure where patients are not known (see labels/patients.py), else "".
+    what must stand beside every figure where patients are not known (see labels/patients.py), else "". tolerance_mm:
+    how near a mark had to be; None for a model trained without scales, where tolerance_px, in images resampled to
+    long_side_px, stands for it.
     """
 
     model: ModelRef
     data: str
     split: str | None
     rater: str
-    tolerance_mm: float
+    tolerance_mm: float | None
     ignored_signs: tuple[str, ...]
     captures: int
     patients: int
@@ -59,6 +61,13 @@ class Evaluation:
     seconds: float
     classes: ClassAgreement | None = None
     patients_notice: str = ""
+    tolerance_px: float | None = None
+    long_side_px: int | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the model goes by scale."""
+        return self.long_side_px is None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the counts per capture and the marks."""
@@ -74,6 +83,7 @@ class Evaluation:
                 **({"patients_notice": self.patients_notice} if self.patients_notice else {}),
             },
             "tolerance_mm": self.tolerance_mm,
+            **({} if self.calibrated else {"tolerance_px": self.tolerance_px, "long_side_px": self.long_side_px}),
             "ignored_signs": list(self.ignored_signs),
             "seconds": round(self.seconds, 3),
             "signs": {name: asdict(figures) for name, figures in self.signs.items()},

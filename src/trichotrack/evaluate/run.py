@@ -51,6 +51,23 @@ class _Known:
     objects: Mapping[str, list[ObjectRow]]
 
 
+@dataclass(frozen=True)
+class _Tolerance:
+    """How near a mark must be: in mm, or, of a model without scales, in px of images of a long side."""
+
+    mm: float | None
+    px: float | None = None
+    long_side_px: int | None = None
+
+    def in_capture(self, scale: Scale | None, reading: Reading) -> float | None:
+        """In px of the original; None where nothing says how far that is, and marks are only counted."""
+        if self.mm is not None:
+            return self.mm * 1000 / scale.um_per_px if scale else None
+        if self.px is None or self.long_side_px is None:
+            return None
+        return self.px * max(reading.width, reading.height) / self.long_side_px
+
+
 @dataclass
 class _Tally:
     """What has been found so far, over captures."""
@@ -81,7 +98,8 @@ def evaluate(
     """Reads each labelled capture and compares its marks with rater's labels (blank: the reference).
 
     split: only captures of that split. tolerance_mm: a mark within it of a labelled point is right, one to one; by
-    default that of the model's spec. signs: those to compare; by default all that the model counts and the labels
+    default that of the model's spec. A model trained without scales is judged by its own tolerance in px of the
+    resampled image, and by no other. signs: those to compare; by default all that the model counts and the labels
     hold. A sign that others declare as their parent is counted as their sum where the model has no channel for it.
     ignored_signs: a mark on one of these is neither right nor wrong; by default those of the model's spec that the
     labels know. name: of the data, by default that of the folder. on_capture: told (done, of all).
@@ -89,10 +107,7 @@ def evaluate(
     a scale, is counted only. Where a capture has a valid_area, what lies off it is neither right nor wrong.
     Raises InputError where nothing can be compared; a capture that cannot be read becomes a problem in the result.
     """
-    if tolerance_mm is None:
-        tolerance_mm = reader.spec.tolerance_mm or DEFAULT_TOLERANCE_MM
-    if not tolerance_mm > 0:
-        raise InputError(f"a tolerance of {tolerance_mm} mm matches nothing; give a positive one.")
+    tolerance = _tolerance(reader.spec, tolerance_mm)
     labelset = with_parents(labelset)
     if ignored_signs is None:
         ignored_signs = [sign for sign in reader.spec.ignored if sign in labelset.signs and sign not in signs]
@@ -101,7 +116,7 @@ def evaluate(
     channels = _comparable(reader.spec, labelset, known, signs, ignored_signs)
     tally = _Tally(unlabelled=dict.fromkeys(channels, 0), refused=dict.fromkeys(channels, 0))
     for done, capture in enumerate(captures, 1):
-        _compare(reader, labelset, capture, known, channels, tolerance_mm, ignored_signs, tally)
+        _compare(reader, labelset, capture, known, channels, tolerance, ignored_signs, tally)
         if on_capture:
             on_capture(done, len(captures))
     return Evaluation(
@@ -109,7 +124,7 @@ def evaluate(
         data=name or labelset.folder.resolve().name,
         split=split,
         rater=rater,
-        tolerance_mm=tolerance_mm,
+        tolerance_mm=tolerance.mm,
         ignored_signs=tuple(ignored_signs),
         captures=len(tally.comparisons),
         patients=len(tally.patients),
@@ -122,7 +137,24 @@ def evaluate(
         seconds=tally.seconds,
         classes=class_agreement(tally.pairs, list(channels), resamples)[0],
         patients_notice=patients_notice(captures),
+        tolerance_px=tolerance.px,
+        long_side_px=tolerance.long_side_px,
     )
+
+
+def _tolerance(spec: ModelSpec, given_mm: float | None) -> _Tolerance:
+    if spec.um_per_px is None:
+        if given_mm is not None:
+            own = f"within {spec.tolerance_px:g} px" if spec.tolerance_px else "by number alone"
+            raise InputError(
+                f"the model {spec.name} was trained without scales: mm mean nothing to it, and it is judged {own} in "
+                f"images of a long side of {spec.long_side_px} px. Leave the tolerance out."
+            )
+        return _Tolerance(None, spec.tolerance_px, spec.long_side_px)
+    mm = (spec.tolerance_mm or DEFAULT_TOLERANCE_MM) if given_mm is None else given_mm
+    if not mm > 0:
+        raise InputError(f"a tolerance of {mm} mm matches nothing; give a positive one.")
+    return _Tolerance(mm)
 
 
 def _compare(
@@ -131,7 +163,7 @@ def _compare(
     capture: CaptureRow,
     known: _Known,
     channels: Mapping[str, tuple[str, ...]],
-    tolerance_mm: float,
+    tolerance: _Tolerance,
     ignored_signs: Sequence[str],
     tally: _Tally,
 ) -> None:
@@ -157,8 +189,7 @@ def _compare(
     marks = [marked for marked in reading.objects if _on(mask, marked)]
     if mask is not None and scale and reading.area_cm2 is not None:
         reading = replace(reading, area_cm2=scale.area_cm2(reading.width, reading.height) * float(mask.mean()))
-    # Without a scale (only a model trained without one reads such a capture) a tolerance in mm says nothing.
-    tolerance_px = tolerance_mm * 1000 / scale.um_per_px if scale else None
+    tolerance_px = tolerance.in_capture(scale, reading)
     ignored_xy = _points(marked for marked in objects if marked.sign in ignored_signs)
     labelled: list[Mark] = []
     predicted: list[Mark] = []

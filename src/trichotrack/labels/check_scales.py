@@ -166,7 +166,8 @@ def _missing(parsed: ParsedFolder) -> list[Problem]:
         Problem(
             parsed.names.get("captures", "captures.csv"),
             f"{lacking}: there is no figure per cm² of them, and a model that goes by scale does not learn from them",
-            "Fill in µm per px (from a ruler, a scale bar, or the width of the field).",
+            "Fill in µm per px (from a ruler, a scale bar, or the width of the field); where nobody knows it, a model "
+            "can be trained without scales, which counts and tells no densities.",
             row=rows[0][0],
             column="um_per_px",
         )

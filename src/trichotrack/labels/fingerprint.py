@@ -72,6 +72,8 @@ class SignPrint:
 class Fingerprint:
     """A labelled set in figures. crowding_um: from each root to the nearest that competes with it (of its exclusive
     group). looked_at: captures opened for sharpness_um (edge blur, sigma) and colour (medians of red, green, blue).
+    long_side_px: of the pictures; crowding_share: as crowding_um, with or without a scale, over the long side of the
+    picture. Neither is known where images were not opened.
     """
 
     captures: int
@@ -82,6 +84,8 @@ class Fingerprint:
     looked_at: int
     sharpness_um: Spread | None
     colour: dict[str, Spread]
+    long_side_px: Spread | None = None
+    crowding_share: Spread | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -106,12 +110,13 @@ def fingerprint(
             if sign.group is not None:
                 by_group[marked.file, sign.group].append(marked)
     scale = {row.file: row.um_per_px for row in labelset.captures}
+    nearest = [apart for (file, _), found in by_group.items() for apart in _nearest([(file, found)])]
     return Fingerprint(
         captures=len(labelset.captures),
         patients=len({row.patient for row in labelset.captures}),
         devices=tuple(_devices(labelset, sizes)),
         signs=tuple(_signs(labelset, areas, by_key, scale)),
-        crowding_um=spread(_nearest((file, found) for (file, _), found in by_group.items()), scale),
+        crowding_um=spread(nearest, scale),
         looked_at=len(colours),
         sharpness_um=_spread(sharpness),
         colour={
@@ -119,6 +124,8 @@ def fingerprint(
             for place, name in enumerate(("red", "green", "blue"))
             if (found := _spread([colour[place] for colour in colours]))
         },
+        long_side_px=_spread(max(size) for size in sizes.values()),
+        crowding_share=_spread(distance / max(sizes[file]) for file, distance in nearest if file in sizes),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trichotrack.labels.fingerprint import Fingerprint, SignPrint
+from trichotrack.labels.fingerprint import Fingerprint, SignPrint, short
 from trichotrack.labels.tables import LabelSet
 from trichotrack.problems import InputError
 from trichotrack.signs import SIGN, Sign
@@ -31,6 +31,13 @@ MIN_CELLS_APART = 2.0
 
 DEFAULT_TOLERANCE_MM, DEFAULT_DISTANCE_UM = 0.15, 60.0
 
+USUAL_LONG_SIDE_PX, LEAST_LONG_SIDE_PX, MOST_LONG_SIDE_PX = 1024, 256, 2048
+"""Without a scale: between 20x, where that is about 11 µm per px, and 70x, where it is 3.5; and how far from it."""
+
+DEFAULT_TOLERANCE_PX, DEFAULT_DISTANCE_PX = 16.0, 8.0
+
+JITTER, JITTER_WITHOUT_SCALE = 0.1, 0.25
+
 TOLERANCE_SHARE = 2 / 3
 """Of the median distance of neighbours: on hair-follicles-70x that is the 0.113 mm at which its readers agree."""
 
@@ -47,6 +54,17 @@ MARKED = frozenset({"exhaustive", "partial"})
 """Levels that a training learns places from."""
 
 
+Told = tuple[Any, str]
+"""A value and its reason."""
+
+
+WHY_NO_SCALE = (
+    "No capture has a scale, so the model goes by none: it counts per capture, tells no density, width or length, and "
+    "its counts are never compared with those of a model that goes by scale. For such a model fill in um_per_px in "
+    "captures.csv, and describe the set again."
+)
+
+
 @dataclass(frozen=True)
 class Setting:
     """One value of a recipe. path: its keys, from the outermost. why: the reason, for the line above it."""
@@ -60,22 +78,18 @@ def recipe(found: Fingerprint, labelset: LabelSet, labels: str, name: str) -> li
     """What the set suggests, in the order of a recipe.
 
     found, labelset: of the set with parents. labels: its folder as a training is to be given it. name: of the data.
-    Raises InputError where no capture has a scale, or nothing is marked.
+    Where no capture has a scale, it is a plan without one. Raises InputError where nothing is marked.
     """
-    native = _native(found)
-    if native is None:
-        raise InputError(
-            "no capture has um_per_px, and a plan is in micrometres. Fill in the scale in captures.csv, then describe "
-            "the set again."
-        )
     known = {label.sign for label in labelset.labels if not label.rater and label.level in MARKED}
     sought = [one for one in _in_order(found, labelset.signs) if one.objects and one.sign in known]
     signs = [one for one in sought if one.sign not in IGNORED]
     if not signs:
         raise InputError("no sign is marked in any capture: a plan for places needs exhaustive or partial labels.")
-    um, why_um = _working_scale(found, native, [labelset.signs[one.sign] for one in signs])
-    cell = CELL_PX * um
-    crop, why_crop = _crop(found, um, labelset.signs)
+    native = _native(found)
+    if native is None:
+        measures, (crop, why_crop) = _measures_in_px(found)
+    else:
+        measures, (crop, why_crop) = _measures_in_um(found, native, labelset, [labelset.signs[s.sign] for s in signs])
     train = _to_train_on(labelset)
     ignored = [one.sign for one in sought if one.sign in IGNORED]
     return [
@@ -86,16 +100,13 @@ def recipe(found: Fingerprint, labelset: LabelSet, labels: str, name: str) -> li
             ("Of even calibre between vellus and terminal. " if ignored else "")
             + "Signs named here are neither right nor wrong: move those to it that readers would not agree on.",
         ),
-        Setting(("model", "plan", "um_per_px"), um, why_um),
-        Setting(("model", "plan", "sigma_um"), *_sigma(found, cell)),
-        Setting(("model", "plan", "min_distance_um"), *_distance(found, cell)),
-        Setting(("model", "plan", "tolerance_mm"), *_tolerance(found)),
+        *(Setting(("model", "plan", name), *told) for name, told in measures.items()),
         Setting(("data", "class_path"), "SignData", ""),
         Setting(("data", "init_args", "labels"), labels, "Seen from where the training is started."),
         Setting(("data", "init_args", "name"), name, "What figures and the exported model call these data."),
         Setting(("data", "init_args", "crop_px"), crop, why_crop),
         Setting(("data", "init_args", "batch_size"), min(8, max(1, train)), f"Of {train} captures to train on."),
-        Setting(("data", "init_args", "scale_jitter"), 0.1, _why_jitter(found)),
+        Setting(("data", "init_args", "scale_jitter"), *_jitter(found, calibrated=native is not None)),
         Setting(("trainer", "default_root_dir"), f"runs/{name}", "Where runs go; each has a folder of its own."),
     ]
 
@@ -156,6 +167,93 @@ def _working_scale(found: Fingerprint, native: tuple[float, float, float], signs
         )
     scales = f"{native[0]:.3g} to {native[2]:.3g}" if native[0] != native[2] else f"{native[1]:.3g}"
     return um, f"µm per px at which the network sees. The captures have {scales}; {'; '.join(reasons)}."
+
+
+def _measures_in_um(
+    found: Fingerprint, native: tuple[float, float, float], labelset: LabelSet, signs: Sequence[Sign]
+) -> tuple[dict[str, Told], Told]:
+    """The measures of a plan with a scale, by name, and the crop, each with its reason."""
+    um, why = _working_scale(found, native, signs)
+    lacking = sum(row.um_per_px is None for row in labelset.captures)
+    if lacking:
+        why += (
+            f" {lacking} of {found.captures} captures have none, and this plan refuses them: give it to them, or take "
+            "them out of the splits."
+        )
+    cell = CELL_PX * um
+    measures = {
+        "um_per_px": (um, why),
+        "sigma_um": _sigma(found, cell),
+        "min_distance_um": _distance(found, cell),
+        "tolerance_mm": _tolerance(found),
+    }
+    return measures, _crop(found, um, labelset.signs)
+
+
+def _measures_in_px(found: Fingerprint) -> tuple[dict[str, Told], Told]:
+    """The same without a scale: in px of images that are all brought to one long side."""
+    long_side, why = _long_side(found)
+    apart = found.crowding_share
+    low, middle = (apart.low * long_side, apart.middle * long_side) if apart else (math.inf, math.inf)
+    least, usual = (cells * CELL_PX for cells in SIGMA_CELLS)
+    closer = f"the nearest 5 % of roots are {short(low)} px apart or less"
+    sigma, why_sigma = usual, f"Of the hill around a root: {SIGMA_CELLS[1]:g} cells of {CELL_PX} px"
+    if low / 2 < usual:
+        sigma = max(least, low / 2)
+        why_sigma += f", less as {closer}"
+    distance, why_distance = DEFAULT_DISTANCE_PX, "Marks nearer than this are one structure."
+    if 0.75 * low < distance:
+        distance = max(1.5 * CELL_PX, 0.75 * low)
+        why_distance += f" Less than the usual {DEFAULT_DISTANCE_PX:g}, as {closer}."
+    tolerance = max(float(CELL_PX), min(DEFAULT_TOLERANCE_PX, middle * TOLERANCE_SHARE))
+    why_tolerance = (
+        "How near a mark must be to a label to be right, in images of that long side. Nobody knows how far that is on "
+        "the scalp: figures compare only within this set."
+    )
+    if tolerance < DEFAULT_TOLERANCE_PX:
+        why_tolerance += f" Two thirds of the median distance of neighbours; the usual one is {DEFAULT_TOLERANCE_PX:g}."
+    measures: dict[str, Told] = {
+        "um_per_px": (None, WHY_NO_SCALE),
+        "long_side_px": (long_side, why),
+        "sigma_px": (round(sigma, 1), f"{why_sigma}."),
+        "min_distance_px": (round(distance, 1), why_distance),
+        "tolerance_px": (round(tolerance, 1), why_tolerance),
+    }
+    return measures, _crop_in_px(found, long_side)
+
+
+def _long_side(found: Fingerprint) -> tuple[int, str]:
+    """What the long side of every image is brought to, and why."""
+    wanted = float(USUAL_LONG_SIDE_PX)
+    reasons = [f"{USUAL_LONG_SIDE_PX} is the usual one; at 70x, 640 shows enough, and takes less than half the time"]
+    if found.crowding_share and found.crowding_share.low > 0:
+        needed = MIN_CELLS_APART * CELL_PX / found.crowding_share.low
+        if needed > wanted:
+            wanted = min(needed, MOST_LONG_SIDE_PX)
+            far = f", beyond the {MOST_LONG_SIDE_PX} that are proposed at most" if needed > wanted else ""
+            share = short(100 * found.crowding_share.low)
+            reasons.append(
+                f"the nearest 5 % of roots are {share} % of it apart or less: two peaks need {needed:.0f} px{far}"
+            )
+    told = "the sizes of these captures are not known"
+    if found.long_side_px:
+        own = found.long_side_px.middle
+        told = f"that of the captures is {own:g} in the median"
+        if own < wanted:
+            wanted = own
+            reasons.append("larger than the captures are shows nothing more")
+    side = max(LEAST_LONG_SIDE_PX, round(wanted / STEP_PX) * STEP_PX)
+    return side, f"Every image is resampled to this long side, in px: {told}; {'; '.join(reasons)}."
+
+
+def _crop_in_px(found: Fingerprint, long_side: int) -> tuple[int, str]:
+    """Side of a training crop, and why."""
+    sizes = [tuple(map(int, size.split("x"))) for device in found.devices for size in device.sizes]
+    if not sizes:
+        return CROP_PX, "The recipes' usual crop; the sizes of these captures are not known."
+    side = min(min(size) * long_side / max(size) for size in sizes)
+    crop = int(min(CROP_PX, max(LEAST_CROP_PX, side // STEP_PX * STEP_PX)))
+    return crop, f"The short side of a capture is {side:.0f} px then, or more; {CROP_PX} is the recipes' usual crop."
 
 
 def _sigma(found: Fingerprint, cell: float) -> tuple[float, str]:
@@ -220,10 +318,18 @@ def _why_signs(found: Fingerprint, known: set[str], signs: Sequence[SignPrint]) 
     return why + "."
 
 
-def _why_jitter(found: Fingerprint) -> str:
+def _jitter(found: Fingerprint, *, calibrated: bool) -> tuple[float, str]:
+    if not calibrated:
+        return JITTER_WITHOUT_SCALE, (
+            "Crops are made up to a quarter larger or smaller: how far one capture was zoomed in against another is "
+            "not known. Where all are of one device at one step, 0.1 will do."
+        )
     devices = len(found.devices)
     told = f"{devices} devices" if devices > 1 else "one device"
-    return f"Crops are made up to 10 % larger or smaller: a scale is seldom known better, and {told} is all there is."
+    return (
+        JITTER,
+        f"Crops are made up to 10 % larger or smaller: a scale is seldom known better, and {told} is all there is.",
+    )
 
 
 def recipe_text(settings: Sequence[Setting], *, base: str, file: str, name: str) -> str:

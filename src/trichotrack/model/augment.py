@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trichotrack.geometry import map_points, resample, size_at
-from trichotrack.model.plan import PAD_VALUE, Plan
+from trichotrack.model.plan import PAD_VALUE
 from trichotrack.model.sample import Sample, Structures, in_part
 
 # Worker processes already fill the cores; OpenCV's own threads would only fight them.
@@ -73,12 +73,10 @@ class Augmenter:
             self._made = compose([*turns, *photometric()])
         return self._made
 
-    def __call__(
-        self, sample: Sample, rng: np.random.Generator, plan: Plan, holding: NDArray[np.float64] | None = None
-    ) -> Sample:
+    def __call__(self, sample: Sample, rng: np.random.Generator, holding: NDArray[np.float64] | None = None) -> Sample:
         """holding: a point (2,) of the sample, in px, that the crop shall hold before it is turned."""
         factor = np.exp(rng.uniform(-1, 1) * np.log1p(self.scale_jitter))
-        larger = _magnified(sample, float(factor), plan.um_per_px)
+        larger = _magnified(sample, float(factor))
         if holding is not None:
             sizes = [(one.image.shape[1], one.image.shape[0]) for one in (sample, larger)]
             holding = map_points(holding, *sizes)[0]
@@ -126,9 +124,13 @@ def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
 
 
 def rescaled(sample: Sample, um_per_px: float, wanted_um_per_px: float) -> Sample:
-    """The sample at another µm per px, by the project's one resampler."""
+    """The sample at another µm per px."""
+    return _resized(sample, size_at((sample.image.shape[1], sample.image.shape[0]), um_per_px, wanted_um_per_px))
+
+
+def _resized(sample: Sample, wanted: tuple[int, int]) -> Sample:
+    """The sample at another size (width, height), by the project's one resampler."""
     size = (sample.image.shape[1], sample.image.shape[0])
-    wanted = size_at(size, um_per_px, wanted_um_per_px)
     known = sample.structures
     return Sample(
         resample(sample.image, wanted),
@@ -149,9 +151,9 @@ def nearest(mask: NDArray[T], size_px: tuple[int, int]) -> NDArray[T]:
     return mask[rows[:, None], columns[None]]
 
 
-def _magnified(sample: Sample, factor: float, um_per_px: float) -> Sample:
+def _magnified(sample: Sample, factor: float) -> Sample:
     """As if the capture's scale had been told wrongly by that factor: everything in it is larger, widths too."""
-    larger = rescaled(sample, um_per_px, um_per_px / factor)
+    larger = _resized(sample, size_at((sample.image.shape[1], sample.image.shape[0]), factor, 1.0))
     known = larger.structures
     wider = Structures(known.xy, known.channel, known.tip, known.width_um * factor, known.ignored)
     return replace(larger, structures=wider)

@@ -34,7 +34,7 @@ class TrainingSet(Dataset[Mapping[str, Tensor]]):
         self.sources, self.plan, self.augment, self.seed = sources, plan, augment, seed
         self.balance = balance
         self.whole = [isinstance(source, CachedCapture) and source.capture.of_image for source in sources]
-        self.whole_px = _whole_px(sources, self.whole)
+        self.whole_px = _whole_px(sources, self.whole, plan)
         self._augment_whole = Augmenter(self.whole_px, whole=True) if any(self.whole) else augment
         self._structures = _by_patient_and_sign(sources, self.whole) if balance else {}
         # Shared memory, so that workers kept alive over epochs see it change.
@@ -50,7 +50,7 @@ class TrainingSet(Dataset[Mapping[str, Tensor]]):
         epoch = int(self._epoch[0])
         rng = np.random.default_rng([self.seed, epoch, index])
         if self.whole[index]:
-            sample = self._augment_whole(self.sources[index].sample(self.seed, epoch, index), rng, self.plan)
+            sample = self._augment_whole(self.sources[index].sample(self.seed, epoch, index), rng)
             return tensors_of(sample, self.plan)
         drawn = self._drawn(index, rng) if self.balance and rng.random() < self.balance else None
         number, point = drawn or (index, None)
@@ -58,7 +58,7 @@ class TrainingSet(Dataset[Mapping[str, Tensor]]):
         if point is not None:
             original = self.sources[number].original_px
             point = point * np.array(sample.image.shape[1::-1]) / np.array(original)
-        return tensors_of(self.augment(sample, rng, self.plan, point), self.plan)
+        return tensors_of(self.augment(sample, rng, point), self.plan)
 
     def _drawn(self, index: int, rng: np.random.Generator) -> tuple[int, NDArray[np.float64]] | None:
         """A capture of the same patient and a structure there, original px: the sign is drawn first."""
@@ -87,7 +87,7 @@ def _by_patient_and_sign(
     return found
 
 
-def _whole_px(sources: Sequence[Source], whole: Sequence[bool]) -> tuple[int, int]:
+def _whole_px(sources: Sequence[Source], whole: Sequence[bool], plan: Plan) -> tuple[int, int]:
     """(width, height) that holds every capture that is seen whole, in multiples of the total stride."""
     pairs = zip(sources, whole, strict=True)
     seen = [source for source, as_whole in pairs if as_whole and isinstance(source, CachedCapture)]
@@ -97,12 +97,13 @@ def _whole_px(sources: Sequence[Source], whole: Sequence[bool]) -> tuple[int, in
     width, height = (-(-max(size[axis] for size in sizes) // TOTAL_STRIDE) * TOTAL_STRIDE for axis in (0, 1))
     if width * height > LARGEST_WHOLE_PX:
         largest = seen[int(np.argmax([size[0] * size[1] for size in sizes]))]
+        smaller = "more µm per px" if plan.calibrated else "a smaller long_side_px"
         raise InputError(
             Problem(
                 str(largest.capture.path),
                 f"only numbers or presences are known of captures up to {width}×{height} px at the plan's scale, and "
                 f"training must see them whole; {LARGEST_WHOLE_PX / 1e6:.1f} million px fit",
-                "Give the plan more µm per px, or mark the structures of these captures.",
+                f"Give the plan {smaller}, or mark the structures of these captures.",
             )
         )
     return width, height

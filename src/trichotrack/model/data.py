@@ -18,6 +18,8 @@ from trichotrack.labels.tables import LabelSet
 from trichotrack.model.augment import Augmenter
 from trichotrack.model.batches import TrainingSet, training_loader
 from trichotrack.model.datasets import (
+    CachedCapture,
+    LabelledCapture,
     Source,
     WholeCaptures,
     cached,
@@ -44,7 +46,8 @@ class SignData(LightningDataModule):
     the labels. limit_train: use only so many captures, for a quick look. train_people: use only the captures of so many
     people, the same ones for the same seed, and those among any larger number. balance: share of the crops that are
     drawn around a structure, every sign of a patient alike, while each patient gives as many crops as ever; 0 draws all
-    crops anywhere. Where rare signs are what matters, try 0.5.
+    crops anywhere. Where rare signs are what matters, try 0.5. A plan without a scale takes captures with and without
+    one alike, and uses none.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class SignData(LightningDataModule):
         self.workers, self.seed = workers, seed
         self.cache = Path(cache) if cache else self.labels / ".cache"
         self.limit_train, self.train_people, self.balance = limit_train, train_people, balance
-        self.um_per_px_range = (self.plan.um_per_px, self.plan.um_per_px)
+        self.um_per_px_range: tuple[float, float] | None = None
         self.measures: tuple[str, ...] = ()
         self.teaches_scalp = False
         self.patients_notice = ""
@@ -86,17 +89,18 @@ class SignData(LightningDataModule):
         self.signs = labelled.signs
         self.patients_notice = patients_notice(row for row in labelled.captures if row.split in ("train", "val"))
         trained = [row for row in labelled.captures if row.split == "train"]
-        scales = [row.um_per_px for row in trained if row.um_per_px] or [self.plan.um_per_px]
-        # Jittered crops were seen at coarser and finer scales too, so the model may read those.
-        jitter = 1 + self.scale_jitter
-        self.um_per_px_range = (min(scales) / jitter, max(scales) * jitter)
+        if self.plan.calibrated:
+            scales = [row.um_per_px for row in trained if row.um_per_px] or [self.plan.um_per_px]
+            # Jittered crops were seen at coarser and finer scales too, so the model may read those.
+            jitter = 1 + self.scale_jitter
+            self.um_per_px_range = (min(scales) / jitter, max(scales) * jitter)
         if stage == "fit":
             captures = of_people(labelled_captures(labelled, self.plan, "train"), self.train_people, self.seed)
-            self.measures = measured_in(captures)
+            self.measures = measured_in(captures) if self.plan.calibrated else ()
             self.teaches_scalp = any(capture.mask is not None for capture in captures)
             self.teaches_images = any(capture.of_image for capture in captures)
             self.presence_alone = presence_alone(captures)
-            sources = cached(captures, self.cache, self.plan.um_per_px)
+            sources = self._cached(captures)
             self.train = self._training(sources[: self.limit_train])
         if stage in ("fit", "validate"):
             self.val = self._whole(labelled, "val")
@@ -110,7 +114,10 @@ class SignData(LightningDataModule):
     def _whole(self, labelled: LabelSet, split: str) -> WholeCaptures:
         captures = labelled_captures(labelled, self.plan, split)
         patients = [capture.row.patient for capture in captures]
-        return WholeCaptures(cached(captures, self.cache, self.plan.um_per_px), self.plan, patients)
+        return WholeCaptures(self._cached(captures), self.plan, patients)
+
+    def _cached(self, captures: Sequence[LabelledCapture]) -> list[CachedCapture]:
+        return cached(captures, self.cache, self.plan.um_per_px, self.plan.long_side_px)
 
     def train_dataloader(self) -> DataLoader[Mapping[str, Tensor]]:
         return training_loader(self.train, self.batch_size, self.workers)
@@ -130,7 +137,7 @@ class SyntheticData(LightningDataModule):
     um_per_px: range from which each capture's own scale is drawn before it is brought to the canonical one.
     clipped: chance of a clipped scalp. richer: priors (of scalp, skin or camera, by name) that training draws otherwise
     in a share `richer_share` of its captures, so that rare signs are met more often; validation, and with it the
-    thresholds, keeps the usual priors.
+    thresholds, keeps the usual priors. A plan without a scale is refused: what is drawn has one.
     """
 
     name = "synthetic scalps"
@@ -154,6 +161,8 @@ class SyntheticData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.plan = plan or Plan()
+        if not self.plan.calibrated:
+            raise InputError("the procedural scalp is drawn to scale: give its plan um_per_px.")
         self.train_captures, self.val_captures, self.crop_px = train_captures, val_captures, crop_px
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.um_per_px_range = um_per_px

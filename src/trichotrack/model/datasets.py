@@ -35,7 +35,7 @@ from trichotrack.model.sample import (
     tensors_of,
 )
 from trichotrack.problems import InputError, Problem
-from trichotrack.runtime.spec import MEASURES
+from trichotrack.runtime.spec import MEASURES, size_with_long_side
 
 VALIDATION_SEED = 2**31 - 1
 """Apart from any training seed, so that no validation scalp is ever trained on."""
@@ -47,6 +47,9 @@ OF_IMAGE = (COUNT, PRESENCE)
 
 MEASURED = ("exhaustive", "count", "presence")
 """Levels of which figures can be taken: partial labels tell neither a false mark nor a number."""
+
+SEEN_WITH: Mapping[str, Sequence[str]] = {"train": ("train", "val")}
+"""Splits whose captures a training of a split takes."""
 
 LARGEST_WHOLE_PX = 2048 * 2048
 """A larger capture does not fit into a training's memory whole."""
@@ -60,12 +63,12 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class LabelledCapture:
-    """A capture with what its reference labels say of the plan's signs, in original px."""
+    """A capture with what its reference labels say of the plan's signs, in original px. um_per_px: of the original."""
 
     row: CaptureRow
     path: Path
     mask: Path | None
-    um_per_px: float
+    um_per_px: float | None
     structures: Structures
     levels: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -100,7 +103,7 @@ def labelled_captures(labels: LabelSet, plan: Plan, split: str) -> list[Labelled
             row,
             labels.folder / row.file,
             labels.folder / row.valid_area if row.valid_area else None,
-            float(row.um_per_px or 0),
+            row.um_per_px,
             _structures(objects[row.file], channel, set(plan.ignore)),
             levels[row.file],
             values[row.file],
@@ -120,16 +123,11 @@ def _check(labels: LabelSet, plan: Plan, rows: Sequence[CaptureRow], split: str)
                 place, f"no capture is in split {split!r}", f"splits found: {splits}; run `trichotrack labels split`"
             )
         )
-    problems += [
-        Problem(
-            place,
-            f"{row.file} has no um_per_px",
-            "give micrometres per pixel; captures of unknown scale cannot be brought to a common one",
-            column="um_per_px",
+    if plan.calibrated:
+        # A training validates too: what it would refuse there is told with the rest.
+        problems += _without_scale(
+            place, [row for row in labels.captures if row.split in SEEN_WITH.get(split, [split])]
         )
-        for row in rows
-        if row.um_per_px is None
-    ]
     problems += [
         Problem(
             place,
@@ -159,6 +157,18 @@ def _check(labels: LabelSet, plan: Plan, rows: Sequence[CaptureRow], split: str)
         problems.append(Problem(table, f"no capture of split {split!r} has {needed} labels of the plan's signs", ""))
     if problems:
         raise InputError(problems)
+
+
+def _without_scale(place: str, rows: Sequence[CaptureRow]) -> list[Problem]:
+    """Each capture that a plan with a scale cannot take; one problem where it can take none."""
+    lacking = [row for row in rows if row.um_per_px is None]
+    remedy = (
+        "Give micrometres per pixel; or train a model without scales, which only counts: model.plan.um_per_px null "
+        "(docs/training.md, Captures without a scale)."
+    )
+    if lacking and len(lacking) == len(rows):
+        return [Problem(place, f"none of the {len(rows)} captures has um_per_px", remedy, column="um_per_px")]
+    return [Problem(place, f"{row.file} has no um_per_px", remedy, column="um_per_px") for row in lacking]
 
 
 def _untaught(table: str, plan: Plan, reference: Sequence[LabelRow]) -> Iterator[Problem]:
@@ -245,17 +255,20 @@ def of_people(captures: Sequence[LabelledCapture], people: int | None, seed: int
     return [capture for capture in captures if capture.row.patient in chosen]
 
 
-def cached(captures: Sequence[LabelledCapture], folder: Path, um_per_px: float) -> list[CachedCapture]:
+def cached(
+    captures: Sequence[LabelledCapture], folder: Path, um_per_px: float | None, long_side_px: int | None = None
+) -> list[CachedCapture]:
     """The captures with their canonical pixels in folder, made where they are not there yet.
 
-    A file is named by what it was made from (path, size, time of change, scales), so a changed capture is made anew.
+    um_per_px: canonical scale; None: all are brought to long_side_px, and scales are not used. A file is named by what
+    it was made from (path, size, time of change, scales), so a changed capture is made anew.
     Raises InputError naming every capture that cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made, problems = [], []
     for capture in captures:
         try:
-            made.append(_cached(capture, folder, um_per_px))
+            made.append(_cached(capture, folder, um_per_px, long_side_px))
         except InputError as error:
             problems += error.problems
     if problems:
@@ -263,32 +276,44 @@ def cached(captures: Sequence[LabelledCapture], folder: Path, um_per_px: float) 
     return made
 
 
-def _cached(capture: LabelledCapture, folder: Path, um_per_px: float) -> CachedCapture:
+def _cached(capture: LabelledCapture, folder: Path, um_per_px: float | None, long_side_px: int | None) -> CachedCapture:
     if not capture.path.is_file():
         raise InputError(
             Problem(str(capture.path), "there is no such capture", "check the file column of captures.csv")
         )
     state = capture.path.stat()
-    made_from = f"{capture.path.resolve()}|{state.st_size}|{state.st_mtime_ns}|{capture.um_per_px}|{um_per_px}"
+    scales = f"{capture.um_per_px}|{um_per_px}" if um_per_px else f"long side|{long_side_px}"
+    made_from = f"{capture.path.resolve()}|{state.st_size}|{state.st_mtime_ns}|{scales}"
     key = hashlib.sha256(made_from.encode()).hexdigest()[:24]
     for path in folder.glob(f"{key}-*.npy"):
         width, height = path.stem.split("-")[1].split("x")
         return CachedCapture(capture, path, (int(width), int(height)))
     pixels = read_capture(capture.path).pixels
     original = (pixels.shape[1], pixels.shape[0])
+    wanted = _canonical_px(capture, original, um_per_px, long_side_px)
     path = folder / f"{key}-{original[0]}x{original[1]}.npy"
     unfinished = path.with_suffix(f".{os.getpid()}.part")
     with unfinished.open("wb") as file:
-        np.save(file, resample(pixels, size_at(original, capture.um_per_px, um_per_px)))
+        np.save(file, resample(pixels, wanted))
     unfinished.replace(path)
     return CachedCapture(capture, path, original)
+
+
+def _canonical_px(
+    capture: LabelledCapture, original_px: tuple[int, int], um_per_px: float | None, long_side_px: int | None
+) -> tuple[int, int]:
+    if um_per_px is None:
+        return size_with_long_side(original_px, long_side_px)
+    if capture.um_per_px is None:
+        raise InputError(Problem(str(capture.path), "has no scale, by which it could be brought to the plan's"))
+    return size_at(original_px, capture.um_per_px, um_per_px)
 
 
 class WholeCaptures(Dataset[Mapping[str, Tensor]]):
     """Whole captures for validation, padded on the right and below to the total stride; one is a batch of its own.
 
     Beside the loss's tensors: xy (N, 2) and channel (N,) of the labelled structures, ignored (M, 2), levels (C,),
-    values (C,), valid (H, W), capture and patient (numbers), area_cm2 of valid scalp.
+    values (C,), valid (H, W), capture and patient (numbers), area_cm2 of valid scalp (nan without a scale).
     """
 
     def __init__(self, sources: Sequence[Source], plan: Plan, patients: Sequence[str]) -> None:
@@ -317,5 +342,5 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
             "valid": torch.from_numpy(valid),
             "capture": torch.tensor(index),
             "patient": torch.tensor(self.patients[index]),
-            "area_cm2": torch.tensor(float(valid.sum()) * (self.plan.um_per_px / 1e4) ** 2),
+            "area_cm2": torch.tensor(self.plan.area_cm2(float(valid.sum()))),
         }

@@ -21,7 +21,7 @@ from trichotrack.detect.decode import decode
 from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.points import DEFAULT_THRESHOLD
 from trichotrack.model.network import SHAFT_SCALE_UM, halo_px, normalise
-from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE
+from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE, Plan
 from trichotrack.model.task import SignTask, load_task, peak_scores
 from trichotrack.model.weights import BUNDLED_TOLD, IMAGENET_TOLD, SCRATCH_TOLD
 from trichotrack.problems import InputError
@@ -51,7 +51,8 @@ SELFTEST_TRIES = 20
 EXPORT_SEED = 2**31 - 2
 """Of the scalps that an export is checked on; no training draws them."""
 
-DEFAULT_UM_PER_PX = 6.0
+DRAWN_UM_PER_PX = (6.0, 9.0, 4.0, 12.0)
+"""Scales at which scalps are drawn in turn for a model that goes by none: nobody knows which is most like its own."""
 
 
 class Exported(nn.Module):
@@ -106,6 +107,7 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
             f"this checkpoint is of epoch {kept['epoch'] + 1} but was last validated at epoch "
             f"{kept['validated_epoch'] + 1}: its thresholds are not its own. Export best.ckpt."
         )
+    calibrated = plan.calibrated
     signs = tuple(_sign_spec(sign, kept["validated"].get(sign["name"])) for sign in kept["signs"])
     measured = [sign["figures"] for sign in kept["validated"].values()]
     measured += [sign["presence"] for sign in kept["validated"].values() if sign.get("presence")]
@@ -115,21 +117,23 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         name=name,
         signs=signs,
         um_per_px=plan.um_per_px,
+        long_side_px=plan.long_side_px,
         stride=STRIDE,
         total_stride=TOTAL_STRIDE,
         halo_px=halo_px(task.network),
         pad_value=PAD_VALUE,
         min_distance_um=plan.min_distance_um,
-        # Taught by no label, the scalp head would say anything.
-        outputs=tuple(name for name in OUTPUTS if name != "scalp" or manifest["teaches_scalp"]),
+        min_distance_px=None if calibrated else plan.min_distance_px,
+        outputs=_outputs(plan, teaches_scalp=manifest["teaches_scalp"]),
         trained_on=f"{_taught(kept)}; started from {manifest['start']}",
         validated_on=_validated_on(manifest, captures, people) + _known_of_captures_alone(kept["validated"]),
         vellus_cutoff_um=VELLUS_CUTOFF_UM,
-        measures=tuple(manifest["measures"]),
+        measures=tuple(manifest["measures"]) if calibrated else (),
         trained_on_synthesis=_synthesis_alone(manifest),
         tolerance_mm=plan.tolerance_mm,
+        tolerance_px=None if calibrated else plan.tolerance_px,
         ignored=tuple(plan.ignore),
-        training_um_per_px=(manifest["um_per_px"][0], manifest["um_per_px"][1]),
+        training_um_per_px=(manifest["um_per_px"][0], manifest["um_per_px"][1]) if calibrated else None,
         data_sha256=manifest["data_sha256"],
         code_version=f"{metadata.version('trichotrack')} ({manifest['commit'] or 'no commit'})",
         licence=licence,
@@ -141,6 +145,12 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
             "validated": kept["validated"],
         },
     )
+
+
+def _outputs(plan: Plan, *, teaches_scalp: bool) -> tuple[str, ...]:
+    # Taught by no label, the scalp head would say anything; lengths and widths are in µm, which no scale taught.
+    untaught = {name for name, taught in (("scalp", teaches_scalp), ("shaft", plan.calibrated)) if not taught}
+    return tuple(name for name in OUTPUTS if name not in untaught)
 
 
 def _synthesis_alone(manifest: dict[str, Any]) -> bool:
@@ -246,7 +256,8 @@ def _selftest(spec: ModelSpec, graph: Exported) -> str:
 
 def _scalp(size_px: tuple[int, int], spec: ModelSpec, number: int) -> NDArray[np.uint8]:
     rng = capture_rng(EXPORT_SEED, 0, number)
-    return np.array(render_capture(rng, size_px=size_px, um_per_px=spec.um_per_px or DEFAULT_UM_PER_PX).image)
+    um_per_px = spec.um_per_px or DRAWN_UM_PER_PX[number % len(DRAWN_UM_PER_PX)]
+    return np.array(render_capture(rng, size_px=size_px, um_per_px=um_per_px).image)
 
 
 def check_parity(graph: Exported, path: Path, spec: ModelSpec) -> None:
@@ -292,7 +303,7 @@ def detections_of(outputs: tuple[NDArray[np.float32], ...], spec: ModelSpec) -> 
     found = decode(
         heads["peaks"],
         heads["offset"],
-        heads["shaft"],
+        heads.get("shaft"),
         stride=spec.stride,
         thresholds=[channel.threshold for channel in spec.signs],
         groups=[channel.sign.group for channel in spec.signs],

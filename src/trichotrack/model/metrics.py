@@ -99,7 +99,7 @@ class PointFigures(Metric):
         patient: int,
         area_cm2: float,
     ) -> None:
-        """One capture. found: decoded at LOWEST_SCORE; known: what is labelled; both canonical px."""
+        """One capture. found: decoded at LOWEST_SCORE; known: what is labelled; both canonical px. area_cm2: or nan."""
         for sign in np.flatnonzero(exhaustive):
             here = found.take(found.sign == sign)
             reference = known.xy[known.channel == sign]
@@ -136,7 +136,7 @@ class PointFigures(Metric):
             scores=found[:, 5],
             right=found[:, 6] > 0,
             excused=found[:, 7] > 0,
-            area_cm2=float(area_cm2),
+            area_cm2=float(area_cm2) if math.isfinite(area_cm2) else None,
         )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trichotrack.detect.detections import Detections
+    from trichotrack.model.plan import Plan
     from trichotrack.model.sample import Structures
     from trichotrack.model.task import SignTask
 
@@ -59,7 +60,7 @@ class RunFolder(Callback):
             torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
         )
         rank_zero_info(f"Training on {name}, from {pl_module.start}; results in {folder}")
-        for told in (who_validates(captures), card_remedy()):
+        for told in (_without_scale(pl_module.plan), who_validates(captures), card_remedy()):
             if told:
                 rank_zero_info(told)
         pl_module.manifest = _manifest(trainer, pl_module)
@@ -126,6 +127,16 @@ class RunFolder(Callback):
         return not trainer.sanity_checking and trainer.is_global_zero and trainer.state.fn == TrainerFn.FITTING
 
 
+def _without_scale(plan: Plan) -> str:
+    """A sentence on what a plan without a scale does; "" with one."""
+    if plan.calibrated:
+        return ""
+    return (
+        f"No scale is used: every capture is resampled to a long side of {plan.long_side_px} px, and a mark is right "
+        f"within {plan.tolerance_px:g} px of a label there. The model will give counts per capture, no densities."
+    )
+
+
 def _folder(trainer: Trainer) -> Path:
     return Path(trainer.log_dir or trainer.default_root_dir)
 
@@ -163,7 +174,7 @@ def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
         "data": getattr(data, "name", ""),
         "data_sha256": data_sha256(getattr(data, "labels", None)),
         "patients_notice": getattr(data, "patients_notice", ""),
-        "um_per_px": list(data.um_per_px_range),
+        "um_per_px": list(data.um_per_px_range) if data.um_per_px_range else None,
         "measures": list(data.measures),
         "teaches_scalp": data.teaches_scalp,
         "seed": getattr(data, "seed", None),

@@ -101,22 +101,21 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
     image: uint8 (H, W, 3). heat: float32 (C, h, w). weight: float32 (C, h, w), 0 where nothing is known: unlabelled
     signs, all but the labelled cells of partial ones, those of which only a number or presence is known unless it is 0
     (none there is as good as all marked), invalid scalp, and around ignored structures. offset: (2, h, w).
-    root: bool (h, w), cells with an offset. shaft: (5, h, w), nan where unknown. scalp: (1, h, w), 1 scalp, 0 not, nan
-    unknown. strands: int64 (h, w), 0 for a hair without a root, 1 + channel for a sign's shaft, -1 unknown. counted,
-    present: float32 (C,), the number, and 1 or 0, nan where unknown. located: bool (C,), exhaustive signs. seen: bool
-    (h, w), cells that labels speak of.
+    root: bool (h, w), cells with an offset. shaft: (5, h, w), nan where unknown; of a plan without a scale only the
+    direction is known. scalp: (1, h, w), 1 scalp, 0 not, nan unknown. strands: int64 (h, w), 0 for a hair without a
+    root, 1 + channel for a sign's shaft, -1 unknown. counted, present: float32 (C,), the number, and 1 or 0, nan where
+    unknown. located: bool (C,), exhaustive signs. seen: bool (h, w), cells that labels speak of.
     """
     height, width = sample.image.shape[:2]
     grid_hw = (height // STRIDE, width // STRIDE)
     known = sample.structures
-    sigma_px = plan.sigma_um / plan.um_per_px
     heat = np.stack(
         [
-            heatmap(known.xy[known.channel == i], grid_hw, stride=STRIDE, sigma_px=sigma_px)
+            heatmap(known.xy[known.channel == i], grid_hw, stride=STRIDE, sigma_px=plan.sigma_px)
             for i in range(len(plan.signs))
         ]
     )
-    look_away = discs(known.ignored, grid_hw, stride=STRIDE, radius_px=plan.ignore_radius_um / plan.um_per_px)
+    look_away = discs(known.ignored, grid_hw, stride=STRIDE, radius_px=plan.ignore_radius_px)
     centre = STRIDE // 2
     looked_at = sample.valid[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]] & ~look_away
     shown = sample.scalp[centre::STRIDE, centre::STRIDE][: grid_hw[0], : grid_hw[1]]
@@ -158,12 +157,14 @@ def known_pairs(pairs: Sequence[tuple[float | None, float | None]]) -> NDArray[n
     return np.array([[np.nan if v is None else v for v in pair] for pair in pairs], np.float64).reshape(-1, 2)
 
 
-def _shaft(known: Structures, size_px: tuple[int, int], um_per_px: float) -> NDArray[np.float64]:
+def _shaft(known: Structures, size_px: tuple[int, int], um_per_px: float | None) -> NDArray[np.float64]:
     along = known.tip - known.xy
     length_px = np.hypot(along[:, 0], along[:, 1])
     has_length = length_px > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         direction = np.where(has_length[:, None], along / length_px[:, None], np.nan)
+        if um_per_px is None:  # how long and how wide it is in µm nobody knows
+            return np.concatenate([direction, np.full((len(direction), 3), np.nan)], axis=1)
         # A tip outside the crop cannot be seen, so its distance is not asked for; the direction still is.
         seen = has_length & _within(known.tip, size_px)
         log_length = np.where(seen, np.log(length_px * um_per_px / SHAFT_SCALE_UM), np.nan)

@@ -60,7 +60,7 @@ class SignTask(LightningModule):
         self.learning_rate, self.backbone_rate = learning_rate, backbone_rate
         self.layer_rate, self.weight_decay, self.warmup = layer_rate, weight_decay, warmup
         self.save_hyperparameters(
-            {"plan": _lists(asdict(self.plan)), "backbone": backbone, "width": width}, logger=False
+            {"plan": _lists(self.plan.to_dict()), "backbone": backbone, "width": width}, logger=False
         )
         self.network = SignNetwork(len(self.plan.signs), backbone, width)
         self.signs = self.plan.channels()
@@ -68,9 +68,9 @@ class SignTask(LightningModule):
         self.frozen = self.network.first_stages(frozen)
         for module in self.frozen:
             module.requires_grad_(requires_grad=False)
-        self.points = PointFigures(
-            self.plan.signs, self.plan.tolerance_px, dict.fromkeys(ACTIVE_SIGNS, self.plan.max_false_per_cm2)
-        )
+        # Without a scale there are no cm² to hold a ceiling against.
+        ceilings = dict.fromkeys(ACTIVE_SIGNS, self.plan.max_false_per_cm2) if self.plan.calibrated else {}
+        self.points = PointFigures(self.plan.signs, self.plan.tolerance_px, ceilings)
         self.images = ImageFigures(self.plan.signs)
         self.calibration = levels.Calibration(len(self.plan.signs))
         self.teaches_images = False

@@ -19,7 +19,7 @@ from trichotrack.geometry import Scale, map_points, pad_to_multiple, resample, s
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.model_file import ModelFile, open_model
 from trichotrack.runtime.reading import MarkedObject, ModelRef, Reading, SignReading
-from trichotrack.runtime.spec import ModelSpec, SignSpec
+from trichotrack.runtime.spec import ModelSpec, SignSpec, size_with_long_side
 from trichotrack.signs import COUNTED_AS, DOTS, refused_by_preparation
 
 BUNDLED = Path(__file__).parent / "bundled" / "bundled.onnx"
@@ -167,7 +167,7 @@ class Counter:
         capture = _opened(capture)
         size = (capture.width, capture.height)
         scale = self._scale(capture, um_per_px, field_width_mm, scale)
-        share = None
+        share, calibrated = None, self.spec.um_per_px is not None
         refusals = [self._refusal(channel, scale, preparation) for channel in self.spec.signs]
         if all(refusals):
             objects: tuple[MarkedObject, ...] = ()
@@ -177,14 +177,13 @@ class Counter:
             if share is not None and share < MIN_SCALP_SHARE:
                 reason = f"only {share:.0%} of the picture is scalp; {MIN_SCALP_SHARE:.0%} needed"
                 refusals = [refusal or reason for refusal in refusals]
-            if preparation == "none" and scale is not None:
+            if preparation == "none" and scale is not None and calibrated:
                 clipped = self._looks_clipped(found, scale.area_cm2(*size) * (1.0 if share is None else share))
                 refusals = [
                     refusal or (clipped if name in COUNTED_AS["clipped"] else None)
                     for refusal, name in zip(refusals, self.spec.sign_names, strict=True)
                 ]
             objects = self._objects(found, wanted, size, refusals)
-        calibrated = self.spec.um_per_px is not None
         shown = 1.0 if share is None else share
         area = scale.area_cm2(*size) * shown if scale and calibrated else None
         counted = {
@@ -314,8 +313,7 @@ class Counter:
     def _canonical_size(self, capture: Capture, scale: Scale | None) -> tuple[int, int]:
         size = (capture.width, capture.height)
         if self.spec.um_per_px is None:
-            factor = (self.spec.long_side_px or max(size)) / max(size)
-            wanted = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+            wanted = size_with_long_side(size, self.spec.long_side_px or max(size))
         else:
             um_per_px = scale.um_per_px if scale else self.spec.um_per_px
             wanted = size_at(size, um_per_px, self.spec.um_per_px)

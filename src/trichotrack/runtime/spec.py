@@ -31,6 +31,15 @@ INTENDED_USE = (
 )
 
 
+def size_with_long_side(size_px: tuple[int, int], long_side_px: int) -> tuple[int, int]:
+    """(width, height) of an image whose longer side is to have long_side_px, rounded, at least 1 px.
+
+    What a model trained without scales takes, in training and at run time alike.
+    """
+    factor = long_side_px / max(size_px)
+    return max(1, round(size_px[0] * factor)), max(1, round(size_px[1] * factor))
+
+
 @dataclass(frozen=True)
 class SignSpec:
     """One output channel.
@@ -84,8 +93,9 @@ class ModelSpec:
     scales has min_distance_px instead, canonical px). outputs: heads in the graph, of OUTPUTS, `peaks` first;
     `scalp` is the probability that a cell shows scalp that can be judged, `features` what the heads are computed from.
     trained_on_synthesis: on drawn scalps alone, and so was whatever it started from (but for general pictures).
-    tolerance_mm, ignored: what it was trained to be judged by: how near a mark must be, and signs on which a mark is
-    neither right nor wrong. training: how it was made, for people to look up.
+    tolerance_mm, ignored: what it was trained to be judged by: how near a mark must be (a model trained without scales
+    has tolerance_px instead, canonical px), and signs on which a mark is neither right nor wrong. training: how it was
+    made, for people to look up.
     training_um_per_px: range of the scales of the captures it was trained for. measures: which of MEASURES the shaft
     output was trained to tell. validated_on_people: name of the reviewed clinical data it was validated on, None when
     none: then no verdict may rest on unreviewed readings.
@@ -110,6 +120,7 @@ class ModelSpec:
     training_um_per_px: tuple[float, float] | None = None
     trained_on_synthesis: bool = False
     tolerance_mm: float | None = None
+    tolerance_px: float | None = None
     ignored: tuple[str, ...] = ()
     data_sha256: str = ""
     code_version: str = ""
@@ -193,7 +204,7 @@ class ModelSpec:
             faults.append(f"halo {self.halo_px} px is not a multiple of the total stride {self.total_stride}")
         if not 0 <= self.pad_value <= 255:
             faults.append(f"pad value {self.pad_value} is not between 0 and 255")
-        for name in ("um_per_px", "min_distance_um", "long_side_px", "min_distance_px", "tolerance_mm"):
+        for name in ("um_per_px", "min_distance_um", "long_side_px", "min_distance_px", "tolerance_mm", "tolerance_px"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 faults.append(f"{name} {value} is not a positive number")

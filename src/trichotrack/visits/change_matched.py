@@ -158,6 +158,9 @@ def picture_of(capture: CaptureStory) -> tuple[Picture, tuple[MarkedObject, ...]
     reading = capture.reading
     if reading.scale is None:
         raise InputError(Problem(capture.file, "has no scale, so distances cannot be told", "Add it with its scale."))
+    if reading.area_cm2 is None:
+        message = "was read by a model trained without scales, which only counts"
+        raise InputError(Problem(capture.file, message, "Read it again by a model that goes by scale."))
     with Image.open(io.BytesIO(capture.picture)) as image:
         pixels = np.asarray(image.convert("RGB"))
     fx, fy = pixels.shape[1] / reading.width, pixels.shape[0] / reading.height

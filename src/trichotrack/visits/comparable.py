@@ -21,7 +21,7 @@ SCALE_TOLERANCE = 0.05
 def why_not_comparable(before: SiteCount, after: SiteCount, name: str) -> str:
     """Why one outcome at a site may not be compared between two visits; "" where it may."""
     if before.exposure_cm2 is None or after.exposure_cm2 is None:
-        return "no scale, so no area to count on"
+        return "no scale that the model goes by, so no area to count on"
     first, second = before.used, after.used
     questions = [
         ("preparation", {prepared_as(c.preparation) for c in first}, {prepared_as(c.preparation) for c in second}),
