@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from trichotrack.synth.priors import Priors, ScalpPriors
 from trichotrack.synth.render import photograph
 from trichotrack.synth.view import Pose, View
 from trichotrack.synth.write import clinic_camera
-from trichotrack.visits.change_matched import judged, match_visits
+from trichotrack.visits.change_matched import judged, match_visits, picture_of
 from trichotrack.visits.hairs_matched import BORDER_UM, TOLERANCE_UM, match_captures, one_to_one
 from trichotrack.visits.record import open_record
 from trichotrack.visits.registration import Picture, Registration, register
@@ -224,6 +225,14 @@ def test_skin_that_two_fields_show_is_counted_once(record: Path):
     assert len(kept) == len(set(kept))
     assert second.match.area_cm2 < 0.6 * first.match.area_cm2
     assert any("counted once" in notice for notice in found.notices)
+
+
+def test_marks_of_a_model_trained_without_scales_are_not_followed(record: Path):
+    with open_record(record) as session:
+        capture = patient_story(session, "P001").visits[0].captures[0]
+    uncalibrated = replace(capture, reading=replace(capture.reading, area_cm2=None))
+    with pytest.raises(InputError, match="was read by a model trained without scales, which only counts"):
+        picture_of(uncalibrated)
 
 
 def test_the_command_follows_hairs_and_draws_them(record: Path, tmp_path: Path):
