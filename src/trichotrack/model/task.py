@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from trichotrack.detect.decode import decode, valid_cells
+from trichotrack.detect.decode import LOWEST_SCORE, decode, valid_cells
 from trichotrack.detect.detections import Detections
 from trichotrack.model import image_figures, levels, losses
 from trichotrack.model.image_figures import ImageFigures
-from trichotrack.model.metrics import COLUMNS, LOWEST_SCORE, PointFigures, Validated, gathered
+from trichotrack.model.metrics import COLUMNS, PointFigures, Validated, gathered
 from trichotrack.model.network import Backbone, SignNetwork, normalise
 from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, UNKNOWN, Structures
