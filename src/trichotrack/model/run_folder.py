@@ -45,6 +45,7 @@ class RunFolder(Callback):
 
     def __init__(self, pictures: int = 6) -> None:
         self.pictures = pictures
+        self._folder = Path()
         self._found: dict[int, Detections] = {}
         self._began = 0.0
         self._epoch_began = 0.0
@@ -53,7 +54,8 @@ class RunFolder(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: SignTask) -> None:
         captures = validation_captures(trainer)
         check_monitored(monitored(trainer), tuple(pl_module.plan.signs), captures)
-        folder = _folder(trainer)
+        # All processes must ask for it, so once: what is drawn later the first draws alone.
+        folder = self._folder = Path(trainer.log_dir or trainer.default_root_dir)
         device = pl_module.device
         name = (
             torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
@@ -114,20 +116,15 @@ class RunFolder(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: SignTask) -> None:
         if not self._draws(trainer):
             return
-        folder = _folder(trainer)
-        _curves(folder, trainer)
-        _pictures(folder / "pictures", trainer, pl_module, self._found)
+        _curves(self._folder, trainer)
+        _pictures(self._folder / "pictures", trainer, pl_module, self._found)
         self._found = {}
         validated = {name: asdict(sign) for name, sign in pl_module.validated.items()}
-        _write(folder / "figures.json", {"epoch": trainer.current_epoch + 1, "validation": validated})
+        _write(self._folder / "figures.json", {"epoch": trainer.current_epoch + 1, "validation": validated})
 
     @staticmethod
     def _draws(trainer: Trainer) -> bool:
         return not trainer.sanity_checking and trainer.is_global_zero and trainer.state.fn == TrainerFn.FITTING
-
-
-def _folder(trainer: Trainer) -> Path:
-    return Path(trainer.log_dir or trainer.default_root_dir)
 
 
 def _write(path: Path, content: object) -> None:
@@ -226,7 +223,8 @@ def _curves(folder: Path, trainer: Trainer) -> None:
     losses_.set(xlabel="epoch", ylabel="loss", yscale="log")
     f1s.set(xlabel="epoch", ylabel="on validation captures", ylim=(0, 1))
     for axes in (losses_, f1s):
-        axes.legend(fontsize=7)
+        if axes.lines:
+            axes.legend(fontsize=7)
         axes.grid(alpha=0.3)
     figure.savefig(folder / "curves.png", dpi=110)
 
