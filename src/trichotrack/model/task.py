@@ -276,7 +276,10 @@ def load_task(checkpoint: Path) -> tuple[SignTask, dict[str, Any]]:
     except FileNotFoundError:
         raise InputError(f"{checkpoint}: there is no such checkpoint.") from None
     except Exception as error:  # noqa: BLE001 (a foreign file may fail anywhere)
-        raise InputError(f"{checkpoint}: not a checkpoint of trichotrack's training ({error}).") from None
+        raise InputError(
+            f"{checkpoint}: not a checkpoint of trichotrack's training ({type(error).__name__}). Give a .ckpt that one "
+            "wrote, such as RUN/checkpoints/best.ckpt."
+        ) from None
     return task.eval(), raw
 
 

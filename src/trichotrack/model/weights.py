@@ -101,7 +101,10 @@ def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
         raw = torch.load(path, map_location="cpu", weights_only=True)
         state, signs = raw["state_dict"], list(raw["hyper_parameters"]["plan"]["signs"])
     except Exception as error:  # noqa: BLE001 (a foreign file may fail anywhere)
-        raise InputError(f"{path}: not a weights file ({error}).") from None
+        raise InputError(
+            f"{path}: not a weights file ({type(error).__name__}). Give a .ckpt that a training wrote, a .safetensors "
+            "made of one, `imagenet`, `bundled` or `scratch`."
+        ) from None
     return {name.removeprefix("network."): w for name, w in state.items() if name.startswith("network.")}, signs
 
 
