@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trichotrack.detect.decode import LOWEST_SCORE
 from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.points import DEFAULT_THRESHOLD
 from trichotrack.model.export import Exported, spec_of
-from trichotrack.model.metrics import LOWEST_SCORE
 from trichotrack.model.network import halo_px
 from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE
 from trichotrack.model.task import SignTask, load_task

@@ -53,6 +53,16 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.parametrize("out", ["notes.txt", "notes.txt/out"])
+def test_results_that_would_go_into_a_file_are_refused_in_words(here: Path, model: Path, out: str) -> None:
+    capture(here / "a.png")
+    (here / "notes.txt").write_text("mine")
+    result = analyze("a.png", "--um-per-px", 6, "--out", out, model=model)
+    assert result.exit_code == 2
+    assert "a file is where a folder is to be. Give another path." in result.output
+    assert (here / "notes.txt").read_text() == "mine"
+
+
 def test_a_batch_gives_readings_tables_and_overlays(here: Path, model: Path) -> None:
     capture(here / "in" / "a.png", 3)
     capture(here / "in" / "b.png", 1)

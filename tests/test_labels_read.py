@@ -218,6 +218,7 @@ def test_workbook_cells_are_read_as_they_look(tmp_path: Path) -> None:
         ("file;patient\na.jpg;Müller".encode("cp1252"), "cp1252"),
         ("file;patient\na.jpg;Müller".encode("utf-16"), "UTF-16"),
         ("file;patient\na.jpg;Müller".encode("utf-16-le"), "UTF-16"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + 200 * b"\x93", "no table"),
         (b"PK\x03\x04rest", "workbook named .csv"),
         (b"", "no header"),
         (b"\n\n", "no header"),

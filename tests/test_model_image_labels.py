@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from labelled_folder import write_folder
+from tiny_model import build_tiny_model, scalp, tiny_spec
+from trichotrack.detect.decode import LOWEST_SCORE
 from trichotrack.detect.detections import Detections
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import CaptureRow, LabelRow
@@ -23,7 +25,9 @@ from trichotrack.model.plan import Plan
 from trichotrack.model.sample import COUNT, EXHAUSTIVE, PRESENCE, UNKNOWN, Sample, Structures
 from trichotrack.model.task import load_task
 from trichotrack.problems import InputError
-from trichotrack.runtime.spec import ModelSpec
+from trichotrack.runtime.counter import Counter
+from trichotrack.runtime.spec import ModelSpec, SignSpec
+from trichotrack.signs import SIGN
 
 PLAN = Plan(signs=("black_dot", "broken_hair"))
 NONE = np.zeros((0, 2))
@@ -202,6 +206,24 @@ def test_a_training_on_numbers_or_presences_alone_ends_in_a_model_that_says_so(f
     assert ModelSpec.from_json(spec.to_json()).signs == spec.signs
     chosen = {sign["chosen_by"] for sign in spec.training["validated"].values()}
     assert chosen == {level}
+    assert spec.presence_learnt == (set(spec.training["validated"]) if level == "presence" else set())
+
+
+def test_a_reading_tells_presence_by_what_validation_ranked_captures_by(tmp_path):
+    drawn = {"black_dot": [(30.0, 40.0), (90.0, 40.0)], "broken_hair": [(60.0, 90.0)]}
+    capture = np.maximum(scalp(128, 128, drawn), 140)
+    capture = np.minimum(capture, scalp(128, 128, {"broken_hair": [(110.0, 100.0)]})).astype(np.uint8)
+    names = ("black_dot", "broken_hair")
+    low = tiny_spec(signs=tuple(SignSpec(SIGN[name], LOWEST_SCORE) for name in names))
+    found = Counter(build_tiny_model(tmp_path / "low.onnx", low), threads=1).detect(capture)
+    figures = ImageFigures(names)
+    figures.update(found, np.array([PRESENCE, PRESENCE]), np.array([1.0, 1.0]), capture=0, patient=0)
+    taught = tiny_spec(training={"validated": {name: {"presence": {"captures": 1}} for name in names}})
+    reading = Counter(build_tiny_model(tmp_path / "taught.onnx", taught), threads=1).read(capture, um_per_px=6.0)
+    assert reading.signs["black_dot"].count == 0
+    for one in figures.scored():
+        assert reading.signs[one.sign].presence == pytest.approx(one.chance, abs=1e-6)
+        assert one.chance > 0.3
 
 
 def test_a_checkpoint_is_not_chosen_by_what_validation_labels_cannot_tell(folders, tmp_path):

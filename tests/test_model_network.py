@@ -111,11 +111,26 @@ def test_a_model_of_other_signs_keeps_the_channels_it_knows_by_name(tmp_path):
     assert torch.equal(new.logits.weight[1], fresh)
 
 
+@pytest.mark.parametrize("signs", [["tapering_hair", "yellow_dot", "black_dot"], ["yellow_dot", "tapering_hair"]])
+def test_what_tells_whose_shaft_lies_in_a_cell_goes_by_the_name_of_the_sign_too(tmp_path, signs):
+    known = ["black_dot", "broken_hair", "tapering_hair"]
+    old, new = network(signs=3), network(signs=len(signs), seed=1)
+    fresh = new.strands.weight[1 + signs.index("yellow_dot")].clone()
+    save_weights(old, known, tmp_path / "old.safetensors")
+    load_start(new, str(tmp_path / "old.safetensors"), "mobilenetv4_conv_small", signs)
+    assert torch.allclose(new.strands.weight[0], old.strands.weight[0], atol=1e-3), "hair without a root"
+    for i, sign in enumerate(signs):
+        expected = old.strands.weight[1 + known.index(sign)] if sign in known else fresh
+        assert torch.allclose(new.strands.weight[1 + i], expected, atol=1e-3), sign
+
+
 def test_weights_of_another_network_are_refused(tmp_path):
     signs = ["a", "b", "c"]
     save_weights(network(), signs, tmp_path / "w.safetensors")
     with pytest.raises(InputError, match="another backbone"):
         load_start(network("tf_efficientnet_lite0"), str(tmp_path / "w.safetensors"), "tf_efficientnet_lite0", signs)
+    with pytest.raises(InputError, match="another backbone or width"):
+        load_start(SignNetwork(3, "mobilenetv4_conv_small", 24), str(tmp_path / "w.safetensors"), "", signs)
     with pytest.raises(InputError, match="no such weights"):
         load_start(network(), str(tmp_path / "none.safetensors"), "mobilenetv4_conv_small", signs)
     for name in ("text.safetensors", "text.ckpt"):

@@ -6,6 +6,7 @@ import lightning
 import pytest
 import torch
 import yaml
+from lightning.pytorch.trainer.states import RunningStage
 
 from labelled_folder import write_folder
 from trichotrack.detect.detections import Detections
@@ -27,9 +28,49 @@ def folder(tmp_path_factory):
     return out
 
 
+def tiny(command, folder, *extra):
+    return main(
+        [
+            command, "--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu", "--data=SignData",
+            "--trainer.enable_model_summary=false", "--model.backbone=mobilenetv4_conv_small", "--model.width=16",
+            "--model.start=scratch", "--model.plan.signs=[terminal_hair]", f"--data.labels={folder}",
+            "--data.workers=0", *extra,
+        ]
+    )  # fmt: skip
+
+
+def test_a_validation_without_a_logger_leaves_nothing_where_it_was_started(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny("validate", folder, "--trainer.logger=false", f"--data.cache={tmp_path / 'cache'}")
+    assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
+
+
+def test_a_training_writes_into_its_run_and_what_one_process_draws_asks_nothing_of_others(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    real = lightning.Trainer.log_dir.fget
+
+    def log_dir(trainer):
+        asked.append(trainer.state.stage)
+        return real(trainer)  # a broadcast, in which all processes must take part
+
+    monkeypatch.setattr(lightning.Trainer, "log_dir", property(log_dir))
+    few = ["--trainer.max_epochs=1", "--trainer.num_sanity_val_steps=0", "--run.pictures=1", "--data.crop_px=96"]
+    tiny("fit", folder, *few, f"--data.cache={tmp_path / 'cache'}", "--trainer.log_every_n_steps=1")
+    assert {path.name for path in tmp_path.iterdir()} <= {"cache", "runs"}
+    written = {path.name for path in (tmp_path / "runs" / "version_0").iterdir()}
+    assert {"config.yaml", "manifest.json", "figures.json", "curves.png", "pictures"} <= written
+    assert asked
+    assert RunningStage.VALIDATING not in asked
+
+
 @pytest.mark.slow
 def test_two_processes_validate_a_checkpoint_as_one_does(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     checkpoint = tmp_path / "bundled.ckpt"
     trainer = lightning.Trainer(accelerator="cpu", logger=False, enable_model_summary=False)
     trainer.strategy.connect(SignTask(start="bundled"))
@@ -54,6 +95,7 @@ def test_two_processes_validate_a_checkpoint_as_one_does(folder, tmp_path, monke
     two = measured("--trainer.devices=2", "--trainer.strategy=ddp_spawn")
     assert one["val/f1"] > 0.1
     assert two == pytest.approx(one, rel=1e-5)
+    assert not list((tmp_path / "here").iterdir())
 
 
 def gathering(parts):

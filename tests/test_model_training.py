@@ -175,6 +175,9 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     with pytest.raises(InputError, match="not a checkpoint"):
         load_task(tmp_path / "evil.ckpt")
     assert not (tmp_path / "ran").exists()
+    (tmp_path / "text.ckpt").write_text("hello")
+    with pytest.raises(InputError, match=r"not a checkpoint.*Give a .ckpt that one wrote"):
+        load_task(tmp_path / "text.ckpt")
 
 
 def test_the_bundled_weights_fit_the_recipes_that_begin_with_them():

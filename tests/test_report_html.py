@@ -187,7 +187,7 @@ def test_no_sentence_calls_anything_improved(html, page):
 def test_what_must_be_said_is_said(story, page):
     for text in (FOOTER, SALT_NOTE, story.headline, *story.assumptions, *story.notices[1:]):
         assert text in page.text
-    assert "Unreviewed: no person has reviewed any of these 16 readings." in page.text
+    assert "Unreviewed: no person has reviewed any of the readings (16)." in page.text
     assert "Not validated on patients' captures." in page.text
     assert story.visits[0].captures[0].reading.model.sha256 in page.text
     assert "The capture is out of focus." in page.text

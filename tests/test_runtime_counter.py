@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -89,6 +90,73 @@ def test_density_presence_and_estimate_follow_from_count_and_area(tiny: Counter)
     assert black.presence == pytest.approx(1 - math.prod(1 - score for score in scores))
     assert black.reader_interval is None
     assert reading.signs["broken_hair"].estimate is None, "its recall was not measured"
+
+
+def faint(image: np.ndarray, lightness: int) -> np.ndarray:
+    """The capture, what is dark in it lightened: at 140 a black disc scores about 0.3, at 160 0.1."""
+    return np.maximum(image, lightness).astype(np.uint8)
+
+
+def with_presence(path: Path, *learnt: str, **changes: object) -> Counter:
+    """The tiny model, as exported from a training that measured the presence of the signs learnt."""
+    training = {"validated": {name: {"presence": {"captures": 9}} for name in learnt}}
+    return Counter(build_tiny_model(path, tiny_spec(training=training, **changes)), threads=1)
+
+
+def test_a_model_that_learnt_presences_tells_them_from_weak_marks_too(tmp_path: Path) -> None:
+    one, weak = scalp(300, 260, {"black_dot": [(50.0, 60.0)]}), faint(scalp(300, 260, POINTS), 140)
+    capture = np.minimum(one, weak)
+    told = with_presence(tmp_path / "told.onnx", "black_dot").read(capture, um_per_px=6.0)
+    plain = with_presence(tmp_path / "plain.onnx").read(capture, um_per_px=6.0)
+    every = with_presence(
+        tmp_path / "every.onnx", signs=(SignSpec(SIGN["black_dot"], 0.05), SignSpec(SIGN["broken_hair"], 0.05))
+    ).read(capture, um_per_px=6.0)
+    assert (told.signs["black_dot"].count, every.signs["black_dot"].count) == (1, 3)
+    assert told.objects == plain.objects, "weak marks are neither listed nor counted"
+    assert plain.signs["black_dot"].presence == pytest.approx(plain.objects[0].score, abs=1e-4)
+    assert told.signs["black_dot"].presence == every.signs["black_dot"].presence > plain.signs["black_dot"].presence
+    assert told.signs["broken_hair"].presence == plain.signs["broken_hair"].presence == 0.0, "nobody taught it this"
+
+
+def test_weak_marks_make_a_sign_likely_that_is_counted_nowhere(tmp_path: Path) -> None:
+    counter = with_presence(tmp_path / "m.onnx", "black_dot")
+    black = counter.read(faint(scalp(300, 260, POINTS), 140), um_per_px=6.0).signs["black_dot"]
+    assert (black.count, black.presence) == (0, pytest.approx(1 - (1 - 0.33) ** 3, abs=0.05))
+    assert counter.read(scalp(300, 260, {}), um_per_px=6.0).signs["black_dot"].presence == 0.0
+
+
+disc = st.tuples(st.sampled_from(["black_dot", "broken_hair"]), st.integers(20, 180), st.integers(20, 180),
+                 st.sampled_from([0, 85, 95, 110, 125, 140]))  # fmt: skip
+
+
+@settings(max_examples=60)
+@example([("black_dot", 100, 100, 125), ("broken_hair", 130, 100, 95)], 0.1)
+@given(discs=st.lists(disc, min_size=1, max_size=8), low=st.sampled_from([0.1, 0.3]))
+def test_what_is_counted_does_not_depend_on_how_presence_is_told(discs: list, low: float) -> None:
+    capture = scalp(200, 200, {})
+    for sign, x, y, lightness in discs:
+        capture = np.minimum(capture, faint(scalp(200, 200, {sign: [(x, y)]}), lightness))
+    # Rivals reach far, and one sign is counted at scores at which the other is not.
+    spec = {"min_distance_um": 240.0, "signs": (SignSpec(SIGN["black_dot"], 0.6), SignSpec(SIGN["broken_hair"], low))}
+    with tempfile.TemporaryDirectory() as folder:
+        plain = with_presence(Path(folder) / "a.onnx", **spec).read(capture, um_per_px=6.0)
+        told = with_presence(Path(folder) / "b.onnx", "black_dot", "broken_hair", **spec).read(capture, um_per_px=6.0)
+    assert told.objects == plain.objects
+    for name, sign in told.signs.items():
+        assert (sign.count, sign.estimate) == (plain.signs[name].count, plain.signs[name].estimate)
+        assert sign.presence >= plain.signs[name].presence, "no counted mark is forgotten"
+
+
+def test_presence_follows_the_sign_that_marks_are_counted_as_and_is_refused_with_it(tmp_path: Path) -> None:
+    hairs = (SignSpec(SIGN["terminal_hair"], 0.5), SignSpec(SIGN["broken_hair"], 0.5))
+    counter = with_presence(tmp_path / "m.onnx", "terminal_hair", "broken_hair", signs=hairs)
+    capture = np.minimum(faint(scalp(300, 260, POINTS), 140), scalp(300, 260, {"broken_hair": [(70.0, 180.0)]}))
+    unclipped = counter.read(capture, um_per_px=6.0).signs
+    clipped = counter.read(capture, um_per_px=6.0, preparation="clipped").signs
+    assert clipped["terminal_hair"].presence == pytest.approx(
+        1 - (1 - unclipped["terminal_hair"].presence) * (1 - unclipped["broken_hair"].presence)
+    )
+    assert clipped["broken_hair"].presence is None
 
 
 def test_an_empty_capture_counts_zero(tiny: Counter) -> None:

@@ -116,6 +116,8 @@ class _Commands(TyperGroup):
             raise _stop(message, USAGE) from error
         except OSError as error:
             place = error.filename if error.filename is not None else "a file"
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                raise _stop(f"{place}: a file is where a folder is to be. Give another path.", USAGE) from error
             raise _stop(f"{place}: {error.strerror or error}.", USAGE) from error
 
 

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from trichotrack.detect.detections import Detections
 
+LOWEST_SCORE = 0.05
+"""Peaks below it tell nothing: they are never counted, whatever threshold is chosen, nor do they speak for presence."""
+
 
 def local_maxima(logits: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Where logits (C, h, w) peak in their 3×3 neighbourhood: (C, h, w).
@@ -90,3 +93,8 @@ def _suppress(
         near = near[near > i]
         close = np.hypot(*(xy[near] - xy[i]).T) < min_distance_px
         keep[index[near[close]]] = False
+
+
+def chance_of_any(scores: NDArray[np.floating]) -> float:
+    """That at least one of the marks scored so is right, were they independent and their scores probabilities."""
+    return 1.0 - float(np.prod(1.0 - np.asarray(scores, np.float64)))

@@ -172,7 +172,12 @@ def _decoded(name: str, raw: bytes, problems: list[Problem]) -> str | None:
     if raw[:4] == b"PK\x03\x04":
         problems.append(Problem(name, "is an Excel workbook named .csv", "Name it .xlsx."))
         return None
-    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\x00" in raw[:200]:
+    # Text in UTF-16 has a zero in every second place, or says so at its start; any other zero is no text's.
+    zeros = max(raw[start:200:2].count(0) for start in (0, 1))
+    if raw[:2] not in {b"\xff\xfe", b"\xfe\xff"} and 0 in raw[:200] and zeros < len(raw[:200]) // 4:
+        problems.append(Problem(name, "is no table: it holds something else than text", _SAVE_AS_UTF8))
+        return None
+    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or 0 in raw[:200]:
         problems.append(Problem(name, "is saved as UTF-16 ('Unicode text'), not UTF-8", _SAVE_AS_UTF8))
         return None
     try:

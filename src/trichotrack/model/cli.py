@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningDataModule, Trainer
+from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from trichotrack.evaluate.provenance import recipe_sha256
@@ -72,11 +72,20 @@ class TrainingCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand] if self.subcommand else self.config_init
+        # Lightning's own root is the folder one happens to stand in.
+        root = kwargs["default_root_dir"] = config.trainer.default_root_dir or "runs"
         if config.trainer.logger is None:
-            root = config.trainer.default_root_dir or "runs"
             table = CSVLogger(root, name="")
             kwargs["logger"] = [table, TensorBoardLogger(root, name="", version=table.version)]
         return super().instantiate_trainer(**kwargs)
+
+
+class RunConfig(SaveConfigCallback):
+    """The run's config.yaml, in its folder. What neither trains nor logs has none, and leaves none."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.loggers or stage == "fit":
+            super().setup(trainer, pl_module, stage)
 
 
 def main(args: list[str] | None = None) -> TrainingCLI:
@@ -93,5 +102,6 @@ def main(args: list[str] | None = None) -> TrainingCLI:
         subclass_mode_data=True,
         seed_everything_default=0,
         args=args,
+        save_config_callback=RunConfig,
         save_config_kwargs={"overwrite": True},
     )

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics import Metric
 
+from trichotrack.detect.decode import chance_of_any
 from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.figures import Figure, SignFigures, summarise
 from trichotrack.evaluate.points import DEFAULT_THRESHOLD, CaptureScore, best_thresholds
@@ -42,7 +43,7 @@ class Scored:
     @property
     def chance(self) -> float:
         """That at least one mark is right, were they independent."""
-        return 1.0 - float(np.prod(1.0 - self.scores))
+        return chance_of_any(self.scores)
 
     def at(self, threshold: float) -> CaptureScore:
         """The number of marks scored at or above threshold; of the places nothing is known."""
@@ -72,7 +73,7 @@ class ImageFigures(Metric):
         capture: int,
         patient: int,
     ) -> None:
-        """One capture. found: decoded at metrics.LOWEST_SCORE; levels, values: (C,), of the capture."""
+        """One capture. found: decoded at LOWEST_SCORE; levels, values: (C,), of the capture."""
         for sign in np.flatnonzero(np.isin(levels, (COUNT, PRESENCE)) & np.isfinite(values)):
             scores = found.take(found.sign == sign).score
             rows = np.full((max(len(scores), 1), COLUMNS), np.nan)
@@ -115,15 +116,11 @@ def validated(points: PointFigures, images: ImageFigures) -> dict[str, Validated
         figures = summarise(scores)[sign] if scores else nothing_counted(sign)
         presence = None
         if len(of_sign) > len(counted):
-            known = [(s.patient, s.reference > 0, _chance(s.scores)) for s in located]
+            known = [(s.patient, s.reference > 0, chance_of_any(s.scores)) for s in located]
             known += [(one.patient, one.value > 0, one.chance) for one in of_sign]
             presence = presence_figures(*zip(*known, strict=True))
         found[sign] = Validated(threshold, figures, by, presence)
     return found
-
-
-def _chance(scores: NDArray[np.float64]) -> float:
-    return 1.0 - float(np.prod(1.0 - scores))
 
 
 def least_error(scored: Sequence[Scored]) -> float:

@@ -18,10 +18,6 @@ from trichotrack.evaluate.figures import Figure, SignFigures, summarise
 from trichotrack.evaluate.points import Sweep, best_thresholds, sweep_capture
 from trichotrack.model.sample import Structures
 
-LOWEST_SCORE = 0.05
-"""Peaks below it are never counted, whatever threshold is chosen."""
-
-
 COLUMNS = 8
 """Of the table that PointFigures keeps."""
 

@@ -46,6 +46,7 @@ class RunFolder(Callback):
 
     def __init__(self, pictures: int = 6) -> None:
         self.pictures = pictures
+        self._folder = Path()
         self._found: dict[int, Detections] = {}
         self._began = 0.0
         self._epoch_began = 0.0
@@ -54,7 +55,8 @@ class RunFolder(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: SignTask) -> None:
         captures = validation_captures(trainer)
         check_monitored(monitored(trainer), tuple(pl_module.plan.signs), captures)
-        folder = _folder(trainer)
+        # All processes must ask for it, so once: what is drawn later the first draws alone.
+        folder = self._folder = Path(trainer.log_dir or trainer.default_root_dir)
         device = pl_module.device
         name = (
             torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
@@ -115,12 +117,11 @@ class RunFolder(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: SignTask) -> None:
         if not self._draws(trainer):
             return
-        folder = _folder(trainer)
-        _curves(folder, trainer)
-        _pictures(folder / "pictures", trainer, pl_module, self._found)
+        _curves(self._folder, trainer)
+        _pictures(self._folder / "pictures", trainer, pl_module, self._found)
         self._found = {}
         validated = {name: asdict(sign) for name, sign in pl_module.validated.items()}
-        _write(folder / "figures.json", {"epoch": trainer.current_epoch + 1, "validation": validated})
+        _write(self._folder / "figures.json", {"epoch": trainer.current_epoch + 1, "validation": validated})
 
     @staticmethod
     def _draws(trainer: Trainer) -> bool:
@@ -135,10 +136,6 @@ def _without_scale(plan: Plan) -> str:
         f"No scale is used: every capture is resampled to a long side of {plan.long_side_px} px, and a mark is right "
         f"within {plan.tolerance_px:g} px of a label there. The model will give counts per capture, no densities."
     )
-
-
-def _folder(trainer: Trainer) -> Path:
-    return Path(trainer.log_dir or trainer.default_root_dir)
 
 
 def _write(path: Path, content: object) -> None:
@@ -237,7 +234,8 @@ def _curves(folder: Path, trainer: Trainer) -> None:
     losses_.set(xlabel="epoch", ylabel="loss", yscale="log")
     f1s.set(xlabel="epoch", ylabel="on validation captures", ylim=(0, 1))
     for axes in (losses_, f1s):
-        axes.legend(fontsize=7)
+        if axes.lines:
+            axes.legend(fontsize=7)
         axes.grid(alpha=0.3)
     figure.savefig(folder / "curves.png", dpi=110)
 

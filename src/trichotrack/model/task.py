@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from trichotrack.detect.decode import decode, valid_cells
+from trichotrack.detect.decode import LOWEST_SCORE, decode, valid_cells
 from trichotrack.detect.detections import Detections
 from trichotrack.model import image_figures, levels, losses
 from trichotrack.model.image_figures import ImageFigures
-from trichotrack.model.metrics import COLUMNS, LOWEST_SCORE, PointFigures, Validated, gathered
+from trichotrack.model.metrics import COLUMNS, PointFigures, Validated, gathered
 from trichotrack.model.network import Backbone, SignNetwork, normalise
 from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, UNKNOWN, Structures
@@ -276,7 +276,10 @@ def load_task(checkpoint: Path) -> tuple[SignTask, dict[str, Any]]:
     except FileNotFoundError:
         raise InputError(f"{checkpoint}: there is no such checkpoint.") from None
     except Exception as error:  # noqa: BLE001 (a foreign file may fail anywhere)
-        raise InputError(f"{checkpoint}: not a checkpoint of trichotrack's training ({error}).") from None
+        raise InputError(
+            f"{checkpoint}: not a checkpoint of trichotrack's training ({type(error).__name__}). Give a .ckpt that one "
+            "wrote, such as RUN/checkpoints/best.ckpt."
+        ) from None
     return task.eval(), raw
 
 

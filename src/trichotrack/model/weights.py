@@ -20,8 +20,11 @@ BUNDLED = Path(__file__).parent / "bundled.safetensors"
 SCRATCH_TOLD, IMAGENET_TOLD, BUNDLED_TOLD = "random weights", "ImageNet weights", "the bundled weights"
 """How load_start tells the starts that saw no person's capture."""
 
-CHANNELS = ("logits.weight", "logits.bias", "along.signs.weight", "along.signs.bias")
-"""Tensors with a row for each sign."""
+CHANNELS = {
+    **dict.fromkeys(("logits.weight", "logits.bias", "along.signs.weight", "along.signs.bias"), 0),
+    **dict.fromkeys(("strands.weight", "strands.bias"), 1),
+}
+"""Tensors with a row for each sign, and how many rows come before these, the same whatever the signs."""
 
 
 def load_start(
@@ -53,21 +56,24 @@ def take_fitting(
 ) -> None:
     """Copy the tensors whose name and shape fit, and the sign channels by name (channel_of: where each stands).
 
-    Raises InputError where hardly any tensor fits.
+    Raises InputError where hardly any tensor fits, or the channels' width is another.
     """
     own = network.state_dict()
     fitting = {
         name: w for name, w in weights.items() if name in own and own[name].shape == w.shape and name not in CHANNELS
     }
-    if len(fitting) < len(own) // 2:
+    wide = all(weights[name].shape[1:] == own[name].shape[1:] for name in CHANNELS if name in weights)
+    if len(fitting) < len(own) // 2 or not wide:
         raise InputError(
             f"only {len(fitting)} of {len(own)} tensors fit this network; the file is of another backbone or width."
         )
-    for name in CHANNELS:
+    for name, before in CHANNELS.items():
         channels = own[name].clone()
-        for i, sign in enumerate(signs):
-            if sign in channel_of and name in weights:
-                channels[i] = weights[name][channel_of[sign]]
+        if name in weights:
+            channels[:before] = weights[name][:before]
+            for i, sign in enumerate(signs):
+                if sign in channel_of:
+                    channels[before + i] = weights[name][before + channel_of[sign]]
         fitting[name] = channels
     network.load_state_dict(fitting, strict=False)
 
@@ -95,7 +101,10 @@ def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:
         raw = torch.load(path, map_location="cpu", weights_only=True)
         state, signs = raw["state_dict"], list(raw["hyper_parameters"]["plan"]["signs"])
     except Exception as error:  # noqa: BLE001 (a foreign file may fail anywhere)
-        raise InputError(f"{path}: not a weights file ({error}).") from None
+        raise InputError(
+            f"{path}: not a weights file ({type(error).__name__}). Give a .ckpt that a training wrote, a .safetensors "
+            "made of one, `imagenet`, `bundled` or `scratch`."
+        ) from None
     return {name.removeprefix("network."): w for name, w in state.items() if name.startswith("network.")}, signs
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import trichotrack
 from trichotrack.capture import Capture, assess_quality, capture_of, read_capture, scale_warning
-from trichotrack.detect.decode import decode
+from trichotrack.detect.decode import LOWEST_SCORE, chance_of_any, decode
 from trichotrack.detect.detections import Detections
 from trichotrack.detect.tiling import map_tiles, tiled
 from trichotrack.geometry import Scale, map_points, pad_to_multiple, resample, size_at
@@ -103,10 +103,13 @@ class Counter:
         """
         return self._look(image, preparation)[0]
 
-    def _look(self, image: NDArray[np.uint8], preparation: str) -> tuple[Detections, float | None]:
-        """As detect, and the share of the image that is scalp; None where the model does not tell.
+    def _look(self, image: NDArray[np.uint8], preparation: str) -> tuple[Detections, list[float], float | None]:
+        """As detect; the presence of each sign, (C,); and the share of the image that is scalp, None where not told.
 
         Signs that cannot be there take no structure from others; what looks like one may be counted as another.
+        Where a training measured presence, it is reckoned as there, from all marks above LOWEST_SCORE. These are
+        decoded anew: among them a mark that is not counted may take the place of one that is. Elsewhere scores need not
+        be chances, and many weak ones would make any sign present: the marks that are counted speak.
         """
         spec = self.spec
         counted_as = _counted_as(spec, preparation)
@@ -114,23 +117,36 @@ class Counter:
         heads = map_tiles(self.model_file.run, **cut)
         inside = _cells_inside(image, cut["image"], spec.stride)
         valid = inside & _is_scalp(heads["scalp"]) if "scalp" in heads else inside
-        found = decode(
-            heads["peaks"],
-            heads.get("offset"),
-            heads.get("shaft"),
-            stride=spec.stride,
-            thresholds=[
+        height, width = image.shape[:2]
+
+        def marks(thresholds: list[float]) -> Detections:
+            found = decode(
+                heads["peaks"],
+                heads.get("offset"),
+                heads.get("shaft"),
+                stride=spec.stride,
+                thresholds=thresholds,
+                groups=[channel.sign.group for channel in spec.signs],
+                min_distance_px=spec.suppression_px,
+                valid=valid,
+            )
+            sign = np.array([counted_as[i] for i in found.sign], np.int64)
+            return Detections(np.clip(found.xy, 0, (width, height)), sign, found.score, found.shaft)
+
+        counted = marks(
+            [
                 math.inf if becomes is None else max(channel.threshold, spec.signs[becomes].threshold)
                 for becomes, channel in zip(counted_as, spec.signs, strict=True)
-            ],
-            groups=[channel.sign.group for channel in spec.signs],
-            min_distance_px=spec.suppression_px,
-            valid=valid,
+            ]
         )
-        height, width = image.shape[:2]
-        sign = np.array([counted_as[i] for i in found.sign], np.int64)
-        found = Detections(np.clip(found.xy, 0, (width, height)), sign, found.score, found.shaft)
-        return found, float(valid.sum() / max(inside.sum(), 1)) if "scalp" in heads else None
+        presence = [chance_of_any(counted.score[counted.sign == i]) for i in range(len(spec.signs))]
+        if spec.presence_learnt:
+            weak = marks([math.inf if becomes is None else LOWEST_SCORE for becomes in counted_as])
+            for i, name in enumerate(spec.sign_names):
+                if name in spec.presence_learnt:
+                    presence[i] = max(presence[i], chance_of_any(weak.score[weak.sign == i]))
+        share = float(valid.sum() / max(inside.sum(), 1)) if "scalp" in heads else None
+        return counted, presence, share
 
     def _cut(self, image: NDArray[np.uint8]) -> dict[str, Any]:
         """The image, padded, and how it is cut into tiles: not at all unless it is large."""
@@ -168,12 +184,13 @@ class Counter:
         size = (capture.width, capture.height)
         scale = self._scale(capture, um_per_px, field_width_mm, scale)
         share, calibrated = None, self.spec.um_per_px is not None
+        presence = [0.0] * len(self.spec.signs)
         refusals = [self._refusal(channel, scale, preparation) for channel in self.spec.signs]
         if all(refusals):
             objects: tuple[MarkedObject, ...] = ()
         else:
             wanted = self._canonical_size(capture, scale)
-            found, share = self._look(resample(capture.pixels, wanted), preparation)
+            found, presence, share = self._look(resample(capture.pixels, wanted), preparation)
             if share is not None and share < MIN_SCALP_SHARE:
                 reason = f"only {share:.0%} of the picture is scalp; {MIN_SCALP_SHARE:.0%} needed"
                 refusals = [refusal or reason for refusal in refusals]
@@ -187,8 +204,8 @@ class Counter:
         shown = 1.0 if share is None else share
         area = scale.area_cm2(*size) * shown if scale and calibrated else None
         counted = {
-            channel.sign.name: SignReading("refused", refusal) if refusal else _counted(channel, objects, area)
-            for channel, refusal in zip(self.spec.signs, refusals, strict=True)
+            channel.sign.name: SignReading("refused", refusal) if refusal else _counted(channel, objects, area, chance)
+            for channel, refusal, chance in zip(self.spec.signs, refusals, presence, strict=True)
         }
         return Reading(
             file=capture.file,
@@ -390,15 +407,16 @@ def _tips(found: Detections, um_per_px: float) -> NDArray[np.float64]:
     return np.asarray(found.xy + direction * length_px[:, None], np.float64)
 
 
-def _counted(channel: SignSpec, objects: tuple[MarkedObject, ...], area_cm2: float | None) -> SignReading:
-    scores = [mark.score or 0.0 for mark in objects if mark.sign == channel.sign.name]
+def _counted(
+    channel: SignSpec, objects: tuple[MarkedObject, ...], area_cm2: float | None, presence: float
+) -> SignReading:
+    count = sum(mark.sign == channel.sign.name for mark in objects)
     return SignReading(
         "counted",
-        count=len(scores),
-        estimate=estimate(channel, len(scores), area_cm2),
-        density_per_cm2=len(scores) / area_cm2 if area_cm2 else None,
-        # The chance that at least one of the marks is real, were they independent and their scores probabilities.
-        presence=1.0 - math.prod(1.0 - score for score in scores),
+        count=count,
+        estimate=estimate(channel, count, area_cm2),
+        density_per_cm2=count / area_cm2 if area_cm2 else None,
+        presence=presence,
     )
 
 

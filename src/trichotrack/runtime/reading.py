@@ -16,7 +16,11 @@ SCHEMA = "trichotrack.reading/1"
 
 @dataclass(frozen=True)
 class SignReading:
-    """One sign in one capture. status `refused` carries a reason a person understands, and no numbers."""
+    """One sign in one capture. status `refused` carries a reason a person understands, and no numbers.
+
+    presence: 1 − Π(1 − score) over the marks counted; where the model learnt presences, over the weaker ones too, as
+    its training did.
+    """
 
     status: Literal["counted", "refused"]
     reason: str | None = None

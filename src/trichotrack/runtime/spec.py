@@ -155,6 +155,13 @@ class ModelSpec:
         recipe = self.training.get("recipe")
         return str(recipe.get("sha256", "")) if isinstance(recipe, dict) else ""
 
+    @property
+    def presence_learnt(self) -> frozenset[str]:
+        """Signs whose presence its training measured, so that their scores were brought to chances."""
+        validated = self.training.get("validated")
+        told = validated if isinstance(validated, dict) else {}
+        return frozenset(name for name, sign in told.items() if isinstance(sign, dict) and sign.get("presence"))
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
 
