@@ -59,8 +59,18 @@ def _quality(record: dict[str, Any]) -> str:
         for sign, row in record["signs"].items()
     ]
     header = ["sign", "captures", "labelled", "F1", "precision", "recall", "count MAE", "bias", "false per cm²"]
-    notices = [text for text in (record["model"]["notice"], record["note"]) if text]
+    notices = [_same_sign(record), record["model"]["notice"], record["note"]]
+    notices = [text for text in notices if text]
     return paragraph(lines) + figure_table(header, rows) + (paragraph(notices) if notices else "")
+
+
+def _same_sign(record: dict[str, Any]) -> str:
+    classes = record.get("classes")
+    if not classes or len(classes["signs"]) < 2:
+        return ""
+    kappa = f"; Cohen's κ {figure(classes['kappa'], '.3f')}" if classes["kappa"] else ""
+    share = figure(classes["agreement"], ".3f")
+    return f"Of {classes['matched']} structures both labelled and found, called the same: {share}{kappa}."
 
 
 def _speed(record: dict[str, Any]) -> str:
