@@ -59,8 +59,10 @@ def test_numbers_and_presences_are_those_of_the_structures(labels):
             assert label.value == expected
 
 
-def test_people_kept_out_before_are_those_that_test(labels):
-    rows = [CaptureRow(f"{i}.png", f"p{i}", split="val" if i < 3 else "train") for i in range(20)]
+@pytest.mark.parametrize("others", ["train", "val"])
+def test_people_kept_out_before_are_those_that_test(labels, others):
+    kept = "test" if others == "val" else "val"
+    rows = [CaptureRow(f"{i}.png", f"p{i}", split=kept if i < 3 else others) for i in range(20)]
     shared = bench.shared_out(replace(labels, captures=tuple(rows)), 0)
     assert {name for name, split in shared.items() if split == "test"} == {"p0", "p1", "p2"}
     assert Tally(shared.values())["val"] == round(0.15 * 17)
