@@ -88,6 +88,17 @@ def test_focal_loss_of_one_cell_is_what_hand_reckoning_gives():
     assert losses.focal(logits, heat, torch.ones_like(heat)).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_sign_that_a_capture_lacks_weighs_there_as_in_one_whose_structures_are_marked():
+    # A cell that must be empty, beside three structures that are marked, or only counted.
+    logits, weight = torch.zeros(1, 2, 1, 4), torch.ones(1, 2, 1, 4)
+    marked = torch.tensor([[[[1.0, 1.0, 1.0, 0.0]], [[0.0] * 4]]])
+    counted = weight * torch.tensor([0.0, 1.0]).view(1, 2, 1, 1)  # of the first sign only the number is known
+    empty = 4 * 0.25 * 0.693147
+    assert losses.focal(logits, marked * 0, counted, 3.0).item() == pytest.approx(empty / 3, rel=1e-5)
+    of_both = losses.focal(logits, marked, weight).item()
+    assert of_both == pytest.approx((3 * 0.25 * 0.693147 + 0.25 * 0.693147 + empty) / 3, rel=1e-5)
+
+
 def test_shafts_are_learnt_only_where_known():
     known = Structures(
         np.array([[20.0, 20.0], [44.0, 44.0]]),

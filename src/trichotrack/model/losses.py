@@ -34,17 +34,18 @@ GOLDEN = 0.6180339887498949
 """Multiples of it, without their whole part, fall evenly between 0 and 1."""
 
 
-def focal(logits: Tensor, heat: Tensor, weight: Tensor) -> Tensor:
+def focal(logits: Tensor, heat: Tensor, weight: Tensor, unplaced: Tensor | float = 0.0) -> Tensor:
     """Penalty-reduced focal loss per root (Law & Deng 2018, eq. 1), computed on logits so that it never overflows.
 
     logits, heat, weight: (B, C, h, w). heat is 1 exactly at roots. Cells of weight 0 contribute no value and no
-    gradient. Divided by the number of known roots, at least 1.
+    gradient. Divided by the number of known roots and of structures known to be there without their places (unplaced),
+    at least 1: else a capture of which only numbers are known would weigh a sign that it lacks as all its hairs.
     """
     positive = (heat >= 1.0).float() * weight
     probability = logits.sigmoid()
     hit = positive * (1 - probability) ** FOCUS * functional.softplus(-logits)
     miss = (weight - positive) * (1 - heat) ** NEAR * probability**FOCUS * functional.softplus(logits)
-    return (hit + miss).sum() / positive.sum().clamp(min=1.0)
+    return (hit + miss).sum() / (positive.sum() + unplaced).clamp(min=1.0)
 
 
 def at_roots(predicted: Tensor, target: Tensor, root: Tensor) -> Tensor:
@@ -111,13 +112,14 @@ def total(
     logits, shaft = (value[..., None] for value in followed)
     heat, weight, target = (taken(batch[name], cells)[..., None] for name in ("heat", "weight", "shaft"))
     root = taken(batch["root"][:, None], cells)[:, 0, :, None]
+    unplaced = batch["counted"].nan_to_num(0.0).sum() + batch["present"].nan_to_num(0.0).sum()
     terms = {
-        "focal": focal(heads["logits"], batch["heat"], batch["weight"]),
+        "focal": focal(heads["logits"], batch["heat"], batch["weight"], unplaced),
         "offset": at_roots(heads["offset"], batch["offset"], batch["root"]),
         "shaft": at_roots(heads["shaft"], batch["shaft"], batch["root"]),
         "scalp": scalp(heads["scalp"], batch["scalp"]),
         "strands": strands(heads["strands"], batch["strands"]),
-        "followed": focal(logits, heat, weight),
+        "followed": focal(logits, heat, weight, unplaced),
         "rivals": rivals(logits, heat, weight),
         "followed_shaft": at_roots(shaft, target, root),
     }
