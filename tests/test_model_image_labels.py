@@ -15,7 +15,7 @@ from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import CaptureRow, LabelRow
 from trichotrack.labels.write import write_labels
 from trichotrack.model.augment import Augmenter
-from trichotrack.model.batches import CropsOrWholes, TrainingSet, training_loader
+from trichotrack.model.batches import MOST_TIMES, CropsOrWholes, TrainingSet, training_loader
 from trichotrack.model.cli import main
 from trichotrack.model.datasets import CachedCapture, LabelledCapture, labelled_captures, presence_alone
 from trichotrack.model.export import Exported, spec_of
@@ -100,14 +100,29 @@ def test_a_batch_holds_crops_or_whole_captures_and_every_whole_capture_keeps_its
     order = CropsOrWholes(data, 8)
     assert order.of_wholes == 8 * 96 * 96 // 160**2 == 2
     batches = list(order)
-    assert len(batches) == len(order) == 3  # all three crops, and two batches of two of the five whole captures
-    assert all(len({data.whole[index] for index in batch}) == 1 for batch in batches)
+    assert len(batches) == len(order) == 4  # twice all three crops, and two batches of two of the five whole captures
+    assert all(len({data.whole[index % len(data)] for index in batch}) == 1 for batch in batches)
     order.sampler.set_epoch(1)
     assert list(order) != batches
     for batch in training_loader(data, 8, 0):
         whole = batch["image"].shape[1] == 160
         assert torch.isfinite(batch["counted"]).all().item() is whole
         assert batch["image"].shape[1:3] == ((160, 160) if whole else (96, 96))
+
+
+def test_few_marked_captures_do_not_drown_among_many_counted_ones_nor_are_they_shown_without_end():
+    def crops_of(wholes):
+        sources = [drawn("a", [0]), *(drawn(f"w{i}", [], COUNT, 150) for i in range(wholes))]
+        data = TrainingSet(sources, PLAN, Augmenter(96), seed=0)
+        batches = list(CropsOrWholes(data, 1))
+        assert len(batches) == len(CropsOrWholes(data, 1))
+        return data, [batch for batch in batches if not data.whole[batch[0] % len(data)]]
+
+    data, crops = crops_of(3)
+    assert sorted(crops) == [[0], [4], [8]]
+    images = [data[index]["image"] for (index,) in crops]
+    assert not any(torch.equal(images[0], other) for other in images[1:]), "each time another crop"
+    assert len(crops_of(20)[1]) == MOST_TIMES
 
 
 def test_balancing_draws_every_sign_alike_and_no_patient_more_than_their_captures():

@@ -16,6 +16,9 @@ from trichotrack.model.plan import TOTAL_STRIDE, Plan
 from trichotrack.model.sample import tensors_of
 from trichotrack.problems import InputError, Problem
 
+MOST_TIMES = 8
+"""As often a capture whose places are known is cropped in an epoch, beside many of which only numbers are."""
+
 
 class TrainingSet(Dataset[Mapping[str, Tensor]]):
     """Augmented crops, and whole captures where those must be seen whole (see LabelledCapture.of_image).
@@ -47,8 +50,10 @@ class TrainingSet(Dataset[Mapping[str, Tensor]]):
         return len(self.sources)
 
     def __getitem__(self, index: int) -> Mapping[str, Tensor]:
+        """The sample of a capture; an index beyond the last is the same capture once more, in another crop."""
         epoch = int(self._epoch[0])
         rng = np.random.default_rng([self.seed, epoch, index])
+        index %= len(self)
         if self.whole[index]:
             sample = self._augment_whole(self.sources[index].sample(self.seed, epoch, index), rng)
             return tensors_of(sample, self.plan)
@@ -132,7 +137,9 @@ class CropsOrWholes(Sampler[list[int]]):
     """Batches of crops and batches of whole captures, mixed by the seed: a tensor has one size.
 
     batch_size: crops of a batch; of whole captures as many as have no more px together, at least one. What fills no
-    batch waits for another epoch, unless there would be no batch of its kind.
+    batch waits for another epoch, unless there would be no batch of its kind. Where the whole captures make more
+    batches, other crops are cut until these are as many, each capture at most MOST_TIMES an epoch: places teach more
+    than numbers, and would drown among them.
     """
 
     def __init__(self, data: TrainingSet, batch_size: int) -> None:
@@ -144,17 +151,22 @@ class CropsOrWholes(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         order = list(self.sampler)
-        batches = []
-        for kind, size in ((False, self.of_crops), (True, self.of_wholes)):
-            indices = [index for index in order if self.data.whole[index] is kind]
-            batches += [indices[i : i + size] for i in self._starts(len(indices), size)]
+        crops, wholes = ([i for i in order if self.data.whole[i] is kind] for kind in (False, True))
+        batches = [wholes[i : i + self.of_wholes] for i in self._starts(len(wholes), self.of_wholes)]
+        of_crops = [crops[i : i + self.of_crops] for i in self._starts(len(crops), self.of_crops)]
+        for number in range(self._crop_batches()):
+            times, batch = divmod(number, len(of_crops))
+            batches.append([index + times * len(self.data) for index in of_crops[batch]])
         mixed = np.random.default_rng([self.data.seed, self.sampler.epoch, 1]).permutation(len(batches))
         return iter([batches[i] for i in mixed])
 
     def __len__(self) -> int:
+        return self._crop_batches() + len(self._starts(sum(self.data.whole), self.of_wholes))
+
+    def _crop_batches(self) -> int:
         wholes = sum(self.data.whole)
-        kinds = ((len(self.data) - wholes, self.of_crops), (wholes, self.of_wholes))
-        return sum(len(self._starts(count, size)) for count, size in kinds)
+        once = len(self._starts(len(self.data) - wholes, self.of_crops))
+        return min(max(once, len(self._starts(wholes, self.of_wholes))), MOST_TIMES * once)
 
     @staticmethod
     def _starts(count: int, size: int) -> range:
