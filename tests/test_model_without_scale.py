@@ -9,6 +9,7 @@ from PIL import Image
 
 from labelled_folder import write_folder
 from trichotrack.evaluate.run import evaluate
+from trichotrack.geometry import size_with_long_side
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.write import write_labels
 from trichotrack.model import export as exporting
@@ -22,7 +23,7 @@ from trichotrack.model.weights import BUNDLED_TOLD
 from trichotrack.problems import InputError
 from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.selftest import run_selftest
-from trichotrack.runtime.spec import ModelSpec, size_with_long_side
+from trichotrack.runtime.spec import ModelSpec
 
 SIGNS = ("black_dot", "broken_hair", "terminal_hair")
 

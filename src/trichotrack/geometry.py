@@ -53,6 +53,15 @@ def size_at(size_px: tuple[int, int], um_per_px: float, wanted_um_per_px: float)
     return max(1, round(size_px[0] * factor)), max(1, round(size_px[1] * factor))
 
 
+def size_with_long_side(size_px: tuple[int, int], long_side_px: int) -> tuple[int, int]:
+    """(width, height) of an image whose longer side is to have long_side_px, rounded, at least 1 px.
+
+    What a model trained without scales takes, in training and at run time alike.
+    """
+    factor = long_side_px / max(size_px)
+    return max(1, round(size_px[0] * factor)), max(1, round(size_px[1] * factor))
+
+
 def resample(image: NDArray[np.uint8], size_px: tuple[int, int]) -> NDArray[np.uint8]:
     """The one resampler: antialiased (Pillow's triangle filter, widened when shrinking), training and runtime alike.
 

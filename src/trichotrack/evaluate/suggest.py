@@ -17,14 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trichotrack.detect.decode import LOWEST_SCORE
 from trichotrack.geometry import Scale
 from trichotrack.labels.tables import CaptureRow, LabelSet
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.reading import MarkedObject
-
-LOWEST_SCORE = 0.05
-"""Marks below it are not even doubted."""
 
 HELD_OUT = ("val", "test")
 """Splits of which nothing is suggested: what is chosen by a model would no longer test it fairly."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from trichotrack.capture import read_capture
-from trichotrack.geometry import map_points, resample, size_at
+from trichotrack.geometry import map_points, resample, size_at, size_with_long_side
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.model.augment import crop
 from trichotrack.model.plan import TOTAL_STRIDE, Plan
@@ -35,7 +35,7 @@ from trichotrack.model.sample import (
     tensors_of,
 )
 from trichotrack.problems import InputError, Problem
-from trichotrack.runtime.spec import MEASURES, size_with_long_side
+from trichotrack.runtime.spec import MEASURES
 
 VALIDATION_SEED = 2**31 - 1
 """Apart from any training seed, so that no validation scalp is ever trained on."""

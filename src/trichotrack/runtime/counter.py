@@ -15,11 +15,11 @@ from trichotrack.capture import Capture, assess_quality, capture_of, read_captur
 from trichotrack.detect.decode import LOWEST_SCORE, chance_of_any, decode
 from trichotrack.detect.detections import Detections
 from trichotrack.detect.tiling import map_tiles, tiled
-from trichotrack.geometry import Scale, map_points, pad_to_multiple, resample, size_at
+from trichotrack.geometry import Scale, map_points, pad_to_multiple, resample, size_at, size_with_long_side
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.model_file import ModelFile, open_model
 from trichotrack.runtime.reading import MarkedObject, ModelRef, Reading, SignReading
-from trichotrack.runtime.spec import ModelSpec, SignSpec, size_with_long_side
+from trichotrack.runtime.spec import ModelSpec, SignSpec
 from trichotrack.signs import COUNTED_AS, DOTS, refused_by_preparation
 
 BUNDLED = Path(__file__).parent / "bundled" / "bundled.onnx"

@@ -31,15 +31,6 @@ INTENDED_USE = (
 )
 
 
-def size_with_long_side(size_px: tuple[int, int], long_side_px: int) -> tuple[int, int]:
-    """(width, height) of an image whose longer side is to have long_side_px, rounded, at least 1 px.
-
-    What a model trained without scales takes, in training and at run time alike.
-    """
-    factor = long_side_px / max(size_px)
-    return max(1, round(size_px[0] * factor)), max(1, round(size_px[1] * factor))
-
-
 @dataclass(frozen=True)
 class SignSpec:
     """One output channel.
