@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -230,6 +231,31 @@ def test_predictions_go_out_are_accepted_and_come_back(form: str, file: str, lab
     assert len(labelset.labels) == 4
     assert (labelled / "objects.csv.bak").read_text() == before
     assert "Nothing was changed" in run("merge", labelled, out / file, "--accept-untouched", "--exhaustive").output
+
+
+def test_what_label_studio_itself_gave_back_is_merged_by_id(tmp_path: Path) -> None:
+    # Written by Label Studio 1.23.2 of one exported demo capture, in which a mark was moved, one deleted, one added.
+    root = Path(__file__).resolve().parents[1]
+    before = read_labels(root / "data/demo/labelled")
+    folder, out = tmp_path / "labelled", tmp_path / "out"
+    shutil.copytree(root / "data/demo/labelled", folder)
+    assert run("export", "label-studio", folder, "--out", out).exit_code == 0
+    shutil.copy(root / "tests/label_studio_1_23_2.json", out / "corrected.json")
+    done = run("merge", folder, out / "corrected.json", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)["labels"]
+    assert {key: told[key] for key in ("moved", "reclassified", "deleted")} == {
+        "moved": 1,
+        "reclassified": 0,
+        "deleted": 1,
+    }
+    was, now = ({row.id: row for row in labels.objects} for labels in (before, read_labels(folder)))
+    changed = [row for name, row in now.items() if was.get(name) != row]
+    assert {(row.sign, row.x, row.y) for row in changed} == {
+        ("tapering_hair", 256.44, 9.9),
+        ("black_dot", 320, 256),
+    }
+    assert set(was) - set(now) == {"S001_1-f21"}
 
 
 def test_an_export_is_not_written_over_and_a_merge_needs_it(labelled: Path, tmp_path: Path) -> None:
