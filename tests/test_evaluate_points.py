@@ -109,6 +109,33 @@ def test_no_other_threshold_under_the_ceiling_has_a_better_f1(seed, captures, ce
             assert f1 == pytest.approx(choice.f1)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([None, 1.0]))
+@settings(max_examples=60, deadline=None)
+def test_of_thresholds_as_good_the_one_that_counts_nearest_is_taken(seed, captures, ceiling):
+    rng = np.random.default_rng(seed)
+    sweeps = []
+    for _ in range(captures):
+        n = rng.integers(1, 12)
+        xy, scores = rng.uniform(0, 6, (n, 2)), rng.integers(1, 19, n) / 19
+        sweeps.append(sweep_capture(rng.uniform(0, 6, (6, 2)), (xy, scores), NONE, 1.5, sign="a", area_cm2=0.5))
+    ceilings = None if ceiling is None else {"a": ceiling}
+    best = best_thresholds(sweeps, max_fp_per_cm2=ceilings)["a"]
+    chosen = best_thresholds(sweeps, max_fp_per_cm2=ceilings, as_good=0.05)["a"]
+    assert chosen.f1 >= best.f1 - 0.05
+    assert chosen.limited == best.limited
+
+    def told(threshold: float) -> tuple[float, int, int]:
+        at = [sweep.at(threshold) for sweep in sweeps]
+        tp, fp, fn = (sum(getattr(score, name) for score in at) for name in ("tp", "fp", "fn"))
+        return 2 * tp / (2 * tp + fp + fn), abs(fp - fn), fp
+
+    if best.f1 > 0:
+        for threshold in np.linspace(0.01, 0.99, 60):
+            f1, off, fp = told(threshold)
+            if f1 >= best.f1 - 0.05 and (ceiling is None or fp <= ceiling * 0.5 * captures):
+                assert told(chosen.threshold)[1] <= off
+
+
 def test_a_sign_nobody_labelled_or_found_keeps_the_middle_threshold():
     empty = sweep_capture(NONE, (NONE, np.empty(0)), NONE, 1.0, sign="a")
     assert best_thresholds([empty])["a"].threshold == 0.5
