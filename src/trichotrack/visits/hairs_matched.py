@@ -28,7 +28,8 @@ BORDER_UM = 100.0
 """So near to the edge of either picture a hair cannot be judged; nobody counts there."""
 
 LEAST_SCORE_SHARE = 0.4
-"""Of the model's threshold: a mark this sure at one visit counts where the other visit found a structure. Assumed."""
+"""Of the model's threshold: a mark this sure at one visit counts where the other visit found a structure.
+Assumed; on 60 drawn pairs of fields no share from 0.5 to 0.9 left a smaller error of the change."""
 
 
 @dataclass(frozen=True)
