@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trichotrack.detect.matching import match
 from trichotrack.evaluate.figures import summarise, with_figures
-from trichotrack.evaluate.points import CaptureScore, best_thresholds, score_capture, sweep_capture
+from trichotrack.evaluate.points import CaptureScore, Sweep, best_thresholds, score_capture, sweep_capture
 from trichotrack.problems import InputError
 from trichotrack.runtime.spec import ModelSpec, SignSpec
 from trichotrack.signs import SIGN
@@ -88,15 +88,21 @@ def test_a_ceiling_of_false_positives_raises_the_threshold_and_says_so():
         best_thresholds([sweep(None)], max_fp_per_cm2={"black_dot": 1.0})
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from([None, 0.0, 3.0]))
-@settings(max_examples=60, deadline=None)
-def test_no_other_threshold_under_the_ceiling_has_a_better_f1(seed, captures, ceiling):
+def random_sweeps(seed: int, captures: int) -> list[Sweep]:
+    """Of a sign `a` on 0.5 cm² each: four places, up to seven marks, scores of nine values."""
     rng = np.random.default_rng(seed)
     sweeps = []
     for _ in range(captures):
         n = rng.integers(0, 8)
         xy, scores = rng.uniform(0, 6, (n, 2)), rng.integers(1, 9, n) / 9
         sweeps.append(sweep_capture(rng.uniform(0, 6, (4, 2)), (xy, scores), NONE, 1.0, sign="a", area_cm2=0.5))
+    return sweeps
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from([None, 0.0, 3.0]))
+@settings(max_examples=60, deadline=None)
+def test_no_other_threshold_under_the_ceiling_has_a_better_f1(seed, captures, ceiling):
+    sweeps = random_sweeps(seed, captures)
     choice = best_thresholds(sweeps, max_fp_per_cm2=None if ceiling is None else {"a": ceiling})["a"]
     assert 0 < choice.threshold < 1
     for threshold in [*np.linspace(0.01, 0.99, 40), choice.threshold]:
@@ -112,12 +118,7 @@ def test_no_other_threshold_under_the_ceiling_has_a_better_f1(seed, captures, ce
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([None, 1.0]))
 @settings(max_examples=60, deadline=None)
 def test_of_thresholds_as_good_the_one_that_counts_nearest_is_taken(seed, captures, ceiling):
-    rng = np.random.default_rng(seed)
-    sweeps = []
-    for _ in range(captures):
-        n = rng.integers(1, 12)
-        xy, scores = rng.uniform(0, 6, (n, 2)), rng.integers(1, 19, n) / 19
-        sweeps.append(sweep_capture(rng.uniform(0, 6, (6, 2)), (xy, scores), NONE, 1.5, sign="a", area_cm2=0.5))
+    sweeps = random_sweeps(seed, captures)
     ceilings = None if ceiling is None else {"a": ceiling}
     best = best_thresholds(sweeps, max_fp_per_cm2=ceilings)["a"]
     chosen = best_thresholds(sweeps, max_fp_per_cm2=ceilings, as_good=0.05)["a"]
