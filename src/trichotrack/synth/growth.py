@@ -37,17 +37,16 @@ LEAST_GROWN_UM = 350.0
 """A hair that has only just come is at least so long: a shorter one would be taken for a dot."""
 
 
-def shortened(hair: Structure, length_um: float, *, pointed: bool) -> Structure:
-    """The first length_um of a hair, with the free end of one never cut where it is pointed."""
+def shortened(hair: Structure, length_um: float) -> Structure:
+    """The first length_um of a hair, with the pointed free end of one never cut."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(hair.path_um, axis=0).T))])
     if length_um >= along[-1]:
         return hair
     at = np.linspace(0.0, length_um, max(6, int(np.ceil(length_um / PATH_STEP_UM))))
     path = np.stack([np.interp(at, along, hair.path_um[:, axis]) for axis in (0, 1)], axis=1)
-    if not pointed or hair.end == "pointed":
-        # A pointed hair keeps the shape of its calibre: it is the same hair, smaller.
-        at_width = at * along[-1] / length_um if hair.end == "pointed" else at
-        return replace(hair, path_um=path, width_um=np.interp(at_width, along, hair.width_um))
+    if hair.end == "pointed":
+        # It keeps the shape of its calibre: it is the same hair, smaller.
+        return replace(hair, path_um=path, width_um=np.interp(at * along[-1] / length_um, along, hair.width_um))
     point = np.clip((length_um - at) / (0.3 * length_um), 0.12, 1.0)
     return replace(hair, path_um=path, width_um=np.interp(at, along, hair.width_um) * point, end="pointed")
 
@@ -109,7 +108,7 @@ class HairGrower:
         if speeds is None or np.isinf(age_weeks):
             return hair
         rate = within(self.rng, getattr(self.priors.scalp, speeds))
-        return shortened(hair, max(LEAST_GROWN_UM, 7e3 * age_weeks * rate), pointed=sign != "short_vellus_hair")
+        return shortened(hair, max(LEAST_GROWN_UM, 7e3 * age_weeks * rate))
 
     def _black_dot(self, root: Floats) -> Structure:
         # A dot is dark whatever the hair: what fills the opening is a plug of it.
@@ -143,12 +142,15 @@ class HairGrower:
             root, log_within(rng, priors.clipped_vellus_um if self.clipped else priors.vellus_length_um), 3.0
         )
         width = np.minimum(within(rng, priors.vellus_width_um) * self._uneven(len(path), 0.03), VELLUS_CUTOFF_UM - 0.5)
-        width[1:] *= np.linspace(1.0, rng.uniform(0.6, 1.0), len(path) - 1)
+        if self.clipped:
+            width[1:] *= np.linspace(1.0, rng.uniform(0.6, 1.0), len(path) - 1)
+        else:
+            width *= self._pointed(len(path))
         pale = np.array(self.skin.colour) * rng.uniform(0.4, 0.72) * np.array([1.0, 0.94, 0.88])
         mix = rng.uniform(0.15, 0.9)
         colour = apart(np.clip(mix * pale + (1 - mix) * self.hair_colour, 0, 1), self.skin, 0.12)
         opacity = float(rng.uniform(0.5, 0.95))
-        hair = self._hair(path, width, "cut", lift=0.35)
+        hair = self._hair(path, width, "cut" if self.clipped else "pointed", lift=0.35)
         return replace(hair, colour=colour, opacity=opacity, veil=0.6 * hair.veil, subsurface_um=0.0)
 
     def _terminal(self, root: Floats) -> Structure:
@@ -173,8 +175,8 @@ class HairGrower:
         share = np.linspace(0.0, 1.0, max(8, int(np.ceil(length / PATH_STEP_UM))))
         bow = rng.normal(0, 0.05) * share**2
         path = root + length * share[:, None] * np.stack([np.cos(angle + bow), np.sin(angle + bow)], axis=1)
-        point = np.clip((1.0 - share) / rng.uniform(0.3, 0.65), 0.0, 1.0)
-        width = within(rng, priors.upright_width_um) * (0.1 + 0.9 * point) * self._uneven(len(path), 0.01)
+        pointed = self._pointed(len(path))
+        width = within(rng, priors.upright_width_um) * pointed * self._uneven(len(path), 0.01)
         return self._hair(path, width, "pointed", lift=0.7)
 
     def _pigtail(self, root: Floats) -> Structure:
@@ -221,6 +223,11 @@ class HairGrower:
         middle = (heading + bend + wave)[:-1]
         steps = np.diff(along)[:, None] * np.stack([np.cos(middle), np.sin(middle)], axis=1)
         return np.asarray(root + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)]))
+
+    def _pointed(self, count: int) -> Floats:
+        """(count,) factors on the calibre of a hair never cut: its last third to two thirds taper to a point."""
+        left = np.linspace(1.0, 0.0, count)
+        return np.asarray(0.1 + 0.9 * np.clip(left / self.rng.uniform(0.3, 0.65), 0.0, 1.0))
 
     def _uneven(self, count: int, amount: float) -> Floats:
         """(count,) factors on the calibre that vary slowly along the shaft."""
