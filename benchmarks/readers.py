@@ -40,7 +40,7 @@ class OpenCounter(Counter):
 
     def at_threshold(self, threshold: float) -> OpenCounter:
         """Every sign decoded at threshold."""
-        return self.changed(lambda channel: dataclasses.replace(channel, threshold=threshold))
+        return self.changed(lambda channel: dataclasses.replace(channel, threshold=threshold, clipped_threshold=None))
 
     def unrefusing(self) -> OpenCounter:
         """No sign refused for what its model missed in validation: an exam measures these too."""

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from lightning import Trainer
 
 from trichotrack.model import losses
+from trichotrack.model.data import SyntheticData
 from trichotrack.model.drawn import DrawnCapture
 from trichotrack.model.plan import Plan
 from trichotrack.model.sample import (
@@ -19,6 +21,7 @@ from trichotrack.model.sample import (
     Structures,
     tensors_of,
 )
+from trichotrack.model.task import SignTask
 from trichotrack.synth.priors import Priors, ScalpPriors
 
 SIGNS = ("black_dot", "broken_hair")
@@ -185,8 +188,9 @@ def test_a_clipped_hair_is_taught_as_what_it_looks_like():
     inside = ((tip > 1) & (tip < (width - 1, height - 1))).all(axis=1)
     assert inside.any()
     assert (taught.structures.channel[inside] == 1).all()
-    # Where figures are taken, nobody says which is which.
-    assert kept_apart.levels.tolist() == [EXHAUSTIVE, UNKNOWN, UNKNOWN, UNKNOWN]
+    # Where figures are taken, it is what will be counted.
+    assert kept_apart.levels.tolist() == [EXHAUSTIVE, UNKNOWN, EXHAUSTIVE, UNKNOWN]
+    assert (kept_apart.structures.channel == 2).all()
 
 
 def test_strands_lie_along_the_shafts_of_their_signs():
@@ -206,11 +210,28 @@ def test_strands_lie_along_the_shafts_of_their_signs():
     assert seen >= 5
 
 
-def test_a_drawn_clipped_scalp_says_nothing_of_signs_told_by_their_free_end():
+def test_a_drawn_clipped_scalp_says_nothing_of_signs_that_are_not_counted_there():
     plan = Plan(("black_dot", "broken_hair", "terminal_hair", "pigtail_hair"), ("intermediate_hair",))
     clipped = DrawnCapture(plan, (6.0, 6.0), (900.0, 900.0), CLIPPED).sample(3, 0, 0)
-    assert clipped.levels.tolist() == [EXHAUSTIVE, UNKNOWN, UNKNOWN, UNKNOWN]
+    assert clipped.levels.tolist() == [EXHAUSTIVE, UNKNOWN, EXHAUSTIVE, UNKNOWN]
     whole = DrawnCapture(plan, (6.0, 6.0), (900.0, 900.0), Priors(scalp=ScalpPriors(clipped_chance=0.0))).sample(
         3, 0, 0
     )
     assert whole.levels.tolist() == [EXHAUSTIVE] * 4
+
+
+def test_on_drawn_clipped_scalps_what_looks_broken_is_validated_as_the_terminal_hair_it_is(tmp_path):
+    plan = Plan(("broken_hair", "tapering_hair", "short_vellus_hair", "terminal_hair"), ("intermediate_hair",))
+    task, data = SignTask(plan, start="bundled"), SyntheticData(plan, val_captures=6, clipped=0.5)
+    Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, default_root_dir=tmp_path).validate(
+        task, data, verbose=False
+    )
+    clipped = [data.val.sample(i) for i in range(6) if data.val.sample(i).preparation == "clipped"]
+    assert 0 < len(clipped) < 6
+    drawn = sum((sample.structures.channel == 3).sum() for sample in clipped)
+    terminal = task.validated["terminal_hair"]
+    assert terminal.clipped.figures.labelled == drawn
+    assert terminal.clipped.figures.captures + terminal.figures.captures == 6
+    # The network calls them broken; only counted as terminal hairs are they found.
+    assert terminal.clipped.figures.f1.value > 0.5
+    assert task.validated["broken_hair"].clipped is None

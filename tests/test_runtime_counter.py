@@ -62,6 +62,29 @@ def test_on_a_clipped_scalp_what_looks_like_a_broken_hair_is_counted_as_a_termin
     assert shaved.signs["terminal_hair"].count == 3
 
 
+def test_a_clipped_scalp_has_a_threshold_of_its_own_for_whatever_is_counted_as_a_sign(tmp_path: Path) -> None:
+    def counts(clipped_threshold: float, preparation: str) -> int | None:
+        terminal = SignSpec(SIGN["terminal_hair"], 0.6, clipped_threshold=clipped_threshold)
+        spec = tiny_spec(signs=(terminal, SignSpec(SIGN["broken_hair"], 0.6)))
+        counter = Counter(build_tiny_model(tmp_path / "hairs.onnx", spec), threads=1)
+        capture = np.minimum(scalp(300, 260, {"black_dot": [(50.0, 60.0)]}), faint(scalp(300, 260, POINTS), 140))
+        return counter.read(capture, um_per_px=6.0, preparation=preparation).signs["terminal_hair"].count
+
+    assert counts(0.6, "clipped") == counts(0.2, "none") == counts(0.99, "none") == 1
+    assert counts(0.2, "clipped") == 3
+
+
+def test_the_threshold_of_a_mark_is_that_of_what_it_is_counted_as() -> None:
+    pigtail, broken = SignSpec(SIGN["pigtail_hair"], 0.3), SignSpec(SIGN["broken_hair"], 0.7)
+    for clipped, of_stubs in ((None, 0.7), (0.4, 0.4)):
+        terminal = SignSpec(SIGN["terminal_hair"], 0.6, clipped_threshold=clipped)
+        spec = tiny_spec(signs=(terminal, broken, pigtail))
+        assert spec.thresholds("none") == spec.thresholds("dye") == [0.6, 0.7, 0.3]
+        assert spec.thresholds("clipped") == [clipped or 0.6, of_stubs, math.inf]
+        assert spec.thresholds("shaved") == [0.6, math.inf, 0.3]
+        assert ModelSpec.from_json(spec.to_json()) == spec
+
+
 def test_where_all_hair_ends_within_view_nobody_counts_broken_hairs_before_clipping_is_denied(tmp_path: Path) -> None:
     hairs = tiny_spec(signs=(SignSpec(SIGN["terminal_hair"], 0.5), SignSpec(SIGN["broken_hair"], 0.5)))
     counter = Counter(build_tiny_model(tmp_path / "hairs.onnx", hairs), threads=1)

@@ -6,6 +6,7 @@ PMC3157785, dermoscopedia.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -146,6 +147,16 @@ COUNTED_AS: dict[str, dict[str, str]] = {
 }
 """By preparation: what a hair that looks like one sign there is counted as. A clipped terminal hair looks like a broken
 one, the first named."""
+
+
+def counted_as(signs: Sequence[Sign], preparation: str) -> list[int | None]:
+    """For each sign, the index of the one that its marks are counted as on a scalp so prepared; None: there is none."""
+    index = {sign.name: i for i, sign in enumerate(signs)}
+    becomes: list[int | None] = []
+    for i, sign in enumerate(signs):
+        refused = refused_by_preparation(sign, preparation) is not None
+        becomes.append(index.get(COUNTED_AS[preparation].get(sign.name, "")) if refused else i)
+    return becomes
 
 
 def prepared_as(preparation: str) -> str:

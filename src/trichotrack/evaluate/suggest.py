@@ -195,7 +195,8 @@ def _doubting(counter: Counter) -> Counter:
     """The same model, telling every mark it doubts: thresholds low, and no sign refused for what it missed."""
     spec = counter.spec
     signs = tuple(
-        dataclasses.replace(channel, threshold=LOWEST_SCORE, recall=None, recall_se=None) for channel in spec.signs
+        dataclasses.replace(channel, threshold=LOWEST_SCORE, clipped_threshold=None, recall=None, recall_se=None)
+        for channel in spec.signs
     )
     low = copy.copy(counter)
     low.model_file = dataclasses.replace(counter.model_file, spec=dataclasses.replace(spec, signs=signs))

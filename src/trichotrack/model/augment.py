@@ -112,14 +112,14 @@ def apply(pipeline: albumentations.Compose, sample: Sample) -> Sample:
     tip = np.full_like(known.tip, np.nan)
     tip[tips] = moved[count : count + len(tips)]
     image = np.ascontiguousarray(result["image"])
-    return Sample(
-        image,
-        known.moved(moved[:count], tip, moved[count + len(tips) :]).part((image.shape[1], image.shape[0]), were_whole),
-        sample.levels,
-        result["masks"][0].astype(np.bool_),
-        np.ascontiguousarray(result["masks"][1]),
-        np.ascontiguousarray(result["masks"][2]),
-        sample.values,
+    known = known.moved(moved[:count], tip, moved[count + len(tips) :])
+    return replace(
+        sample,
+        image=image,
+        structures=known.part((image.shape[1], image.shape[0]), were_whole),
+        valid=result["masks"][0].astype(np.bool_),
+        scalp=np.ascontiguousarray(result["masks"][1]),
+        strands=np.ascontiguousarray(result["masks"][2]),
     )
 
 
@@ -132,14 +132,13 @@ def _resized(sample: Sample, wanted: tuple[int, int]) -> Sample:
     """The sample at another size (width, height), by the project's one resampler."""
     size = (sample.image.shape[1], sample.image.shape[0])
     known = sample.structures
-    return Sample(
-        resample(sample.image, wanted),
-        known.moved(*(map_points(points, size, wanted) for points in (known.xy, known.tip, known.ignored))),
-        sample.levels,
-        nearest(sample.valid, wanted),
-        nearest(sample.scalp, wanted),
-        nearest(sample.strands, wanted),
-        sample.values,
+    return replace(
+        sample,
+        image=resample(sample.image, wanted),
+        structures=known.moved(*(map_points(points, size, wanted) for points in (known.xy, known.tip, known.ignored))),
+        valid=nearest(sample.valid, wanted),
+        scalp=nearest(sample.scalp, wanted),
+        strands=nearest(sample.strands, wanted),
     )
 
 
@@ -200,7 +199,7 @@ def crop(sample: Sample, left: int, top: int, width: int, height: int) -> Sample
     holds_all = left <= 0 and top <= 0 and left + width >= right and top + height >= bottom
     values = sample.values if holds_all else in_part(sample.values)
     part = moved.part((width, height), known.whole((right, bottom)))
-    return Sample(image, part, sample.levels, valid, scalp, strands, values)
+    return replace(sample, image=image, structures=part, valid=valid, scalp=scalp, strands=strands, values=values)
 
 
 def _overlap(

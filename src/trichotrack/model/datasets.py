@@ -313,7 +313,8 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
     """Whole captures for validation, padded on the right and below to the total stride; one is a batch of its own.
 
     Beside the loss's tensors: xy (N, 2) and channel (N,) of the labelled structures, ignored (M, 2), levels (C,),
-    values (C,), valid (H, W), capture and patient (numbers), area_cm2 of valid scalp (nan without a scale).
+    values (C,), valid (H, W), capture and patient (numbers), area_cm2 of valid scalp (nan without a scale), clipped
+    (whether marks are counted as on a clipped scalp).
     """
 
     def __init__(self, sources: Sequence[Source], plan: Plan, patients: Sequence[str]) -> None:
@@ -343,4 +344,5 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
             "capture": torch.tensor(index),
             "patient": torch.tensor(self.patients[index]),
             "area_cm2": torch.tensor(self.plan.area_cm2(float(valid.sum()))),
+            "clipped": torch.tensor(sample.preparation == "clipped"),
         }

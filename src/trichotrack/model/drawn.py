@@ -32,8 +32,8 @@ class DrawnCapture:
 
     um_per_px: range from which the camera's own scale is drawn. field_um: (width, height) on the scalp; None: a
     field of 640 × 512 px at the canonical scale. priors: what the scalp, its skin and the camera are drawn from.
-    teaching: the hairs of a clipped scalp are taught as what each looks like, see `signs.COUNTED_AS`; else nothing is
-    said of the signs that clipping confuses.
+    teaching: the hairs of a clipped scalp are taught as what each looks like, see `signs.COUNTED_AS`; else as what they
+    are, which is what is counted there.
     """
 
     plan: Plan
@@ -59,7 +59,7 @@ def _as_sample(drawn: SyntheticCapture, plan: Plan, *, teaching: bool) -> Sample
         objects = tuple(_as_it_looks(item, confused) for item in drawn.objects)
         unknown = refused - set(confused)
     else:
-        objects, unknown = drawn.objects, refused | set(confused.values())
+        objects, unknown = drawn.objects, refused
     sought = [item for item in objects if item.sign in channel]
     ignored = [(item.x, item.y) for item in objects if item.sign in plan.ignore]
     return Sample(
@@ -75,6 +75,7 @@ def _as_sample(drawn: SyntheticCapture, plan: Plan, *, teaching: bool) -> Sample
         np.ones(drawn.image.shape[:2], np.bool_),
         np.where(drawn.valid, SCALP, NOT_SCALP).astype(np.uint8),
         _strands(drawn, [None if item.sign in unknown else channel.get(item.sign) for item in objects]),
+        preparation=drawn.preparation,
     )
 
 

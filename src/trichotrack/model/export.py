@@ -203,6 +203,7 @@ def _sign_spec(sign: dict[str, Any], validated: dict[str, Any] | None) -> SignSp
         recall_se=figures["recall_se"],
         false_positives_per_cm2=figures["false_positives_per_cm2"]["value"],
         false_positives_per_cm2_se=figures["false_positives_per_cm2_se"],
+        clipped_threshold=(validated.get("clipped") or {}).get("threshold"),
     )
 
 

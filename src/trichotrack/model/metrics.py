@@ -41,13 +41,15 @@ class Validated:
     """One sign at the threshold chosen for it, and what it reaches there.
 
     chosen_by: `f1` where structures are located, else `count` (the smallest mean error of the number), else
-    `presence` (the best balanced accuracy of "has any mark").
+    `presence` (the best balanced accuracy of "has any mark"). clipped: the same of whatever is counted as this sign on
+    clipped scalps, where such were drawn.
     """
 
     threshold: float
     figures: SignFigures
     chosen_by: str = "f1"
     presence: PresenceFigures | None = None
+    clipped: Validated | None = None
 
     @property
     def measured(self) -> dict[str, float]:

@@ -79,6 +79,7 @@ class Sample:
     levels: int64 (C,), of UNKNOWN to PRESENCE. valid: bool (H, W), where the labels speak. scalp: uint8
     (H, W), of UNKNOWN, NOT_SCALP, SCALP. strands: uint8 (H, W), whose shaft lies where: see UNNAMED_STRAND. values:
     float64 (C,), the number of COUNT, 1 or 0 of PRESENCE, nan where none is known of this image; None: of no sign.
+    preparation: of a drawn scalp whose marks are counted as on one so prepared; people's labels name what is counted.
     """
 
     image: NDArray[np.uint8]
@@ -88,6 +89,7 @@ class Sample:
     scalp: NDArray[np.uint8]
     strands: NDArray[np.uint8]
     values: NDArray[np.float64] | None = None
+    preparation: str = "none"
 
 
 def in_part(values: NDArray[np.float64] | None) -> NDArray[np.float64] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, UNKNOWN, Structures
 from trichotrack.model.weights import load_start
 from trichotrack.problems import InputError
-from trichotrack.signs import ACTIVE_SIGNS, SIGN, Sign
+from trichotrack.signs import ACTIVE_SIGNS, SIGN, Sign, counted_as
 
 
 class SignTask(LightningModule):
@@ -70,7 +70,9 @@ class SignTask(LightningModule):
             module.requires_grad_(requires_grad=False)
         # Without a scale there are no cm² to hold a ceiling against.
         ceilings = dict.fromkeys(ACTIVE_SIGNS, self.plan.max_false_per_cm2) if self.plan.calibrated else {}
-        self.points = PointFigures(self.plan.signs, self.plan.tolerance_px, ceilings)
+        self.points, self.clipped_points = (
+            PointFigures(self.plan.signs, self.plan.tolerance_px, ceilings) for _ in range(2)
+        )
         self.images = ImageFigures(self.plan.signs)
         self.calibration = levels.Calibration(len(self.plan.signs))
         self.teaches_images = False
@@ -157,13 +159,18 @@ class SignTask(LightningModule):
         )
         # As in the runtime, nothing is found in padding or off the valid scalp.
         valid = valid_cells(batch["valid"][0].cpu().numpy(), STRIDE)
+        # What looks like one sign on a clipped scalp may count as another.
+        clipped = bool(batch["clipped"])
+        becomes = counted_as(self.signs, "clipped" if clipped else "none")
         # Nor does a sign of which nothing is known there take a structure from others.
-        silent = (batch["levels"][0] == UNKNOWN)[None, :, None, None]
-        heads["logits"] = heads["logits"].masked_fill(silent, -torch.inf)
+        unknown = (batch["levels"][0] == UNKNOWN).tolist()
+        silent = torch.tensor([sign is None or unknown[sign] for sign in becomes], device=self.device)
+        heads["logits"] = heads["logits"].masked_fill(silent[None, :, None, None], -torch.inf)
         found = self.decoded(heads, valid)[0]
+        found = replace(found, sign=np.array([becomes[i] for i in found.sign], np.int64))
         whose = {"capture": int(batch["capture"]), "patient": int(batch["patient"])}
         self.images.update(found, batch["levels"][0].cpu().numpy(), batch["values"][0].cpu().numpy(), **whose)
-        self.points.update(
+        (self.clipped_points if clipped else self.points).update(
             found,
             known,
             (batch["levels"][0] == EXHAUSTIVE).cpu().numpy(),
@@ -174,11 +181,17 @@ class SignTask(LightningModule):
     def on_validation_epoch_end(self) -> None:
         stage = "test" if self.trainer.testing else "val"
         of_images = (image_figures.COLUMNS, torch.float64)
-        with gathered(self.points, COLUMNS), gathered(self.images, *of_images):
-            self.validated = image_figures.validated(self.points, self.images)
+        points, clipped_points = (gathered(figures, COLUMNS) for figures in (self.points, self.clipped_points))
+        with points, clipped_points, gathered(self.images, *of_images):
+            clipped = self.clipped_points.validated()
+            usual = image_figures.validated(self.points, self.images)
+        self.validated = {
+            name: replace(sign, clipped=clipped[name]) if name in clipped and clipped[name].figures.labelled else sign
+            for name, sign in usual.items()
+        }
         self.validated_epoch = self.current_epoch
-        self.points.reset()
-        self.images.reset()
+        for figures in (self.points, self.clipped_points, self.images):
+            figures.reset()
         for name, sign in self.validated.items():
             told = {f"{stage}/{key}/{name}": value for key, value in sign.measured.items()}
             self.log_dict(told, sync_dist=True)

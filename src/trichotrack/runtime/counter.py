@@ -20,7 +20,7 @@ from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.model_file import ModelFile, open_model
 from trichotrack.runtime.reading import MarkedObject, ModelRef, Reading, SignReading
 from trichotrack.runtime.spec import ModelSpec, SignSpec
-from trichotrack.signs import COUNTED_AS, DOTS, refused_by_preparation
+from trichotrack.signs import COUNTED_AS, DOTS, counted_as, refused_by_preparation
 
 BUNDLED = Path(__file__).parent / "bundled" / "bundled.onnx"
 
@@ -112,7 +112,7 @@ class Counter:
         be chances, and many weak ones would make any sign present: the marks that are counted speak.
         """
         spec = self.spec
-        counted_as = _counted_as(spec, preparation)
+        becomes = counted_as([channel.sign for channel in spec.signs], preparation)
         cut = self._cut(image)
         heads = map_tiles(self.model_file.run, **cut)
         inside = _cells_inside(image, cut["image"], spec.stride)
@@ -130,18 +130,13 @@ class Counter:
                 min_distance_px=spec.suppression_px,
                 valid=valid,
             )
-            sign = np.array([counted_as[i] for i in found.sign], np.int64)
+            sign = np.array([becomes[i] for i in found.sign], np.int64)
             return Detections(np.clip(found.xy, 0, (width, height)), sign, found.score, found.shaft)
 
-        counted = marks(
-            [
-                math.inf if becomes is None else max(channel.threshold, spec.signs[becomes].threshold)
-                for becomes, channel in zip(counted_as, spec.signs, strict=True)
-            ]
-        )
+        counted = marks(spec.thresholds(preparation))
         presence = [chance_of_any(counted.score[counted.sign == i]) for i in range(len(spec.signs))]
         if spec.presence_learnt:
-            weak = marks([math.inf if becomes is None else LOWEST_SCORE for becomes in counted_as])
+            weak = marks([math.inf if sign is None else LOWEST_SCORE for sign in becomes])
             for i, name in enumerate(spec.sign_names):
                 if name in spec.presence_learnt:
                     presence[i] = max(presence[i], chance_of_any(weak.score[weak.sign == i]))
@@ -368,19 +363,6 @@ class Counter:
                 )
             )
         return tuple(objects)
-
-
-def _counted_as(spec: ModelSpec, preparation: str) -> list[int | None]:
-    """For each sign, the index of the one that its marks are counted as on a scalp so prepared; None: there is none.
-
-    Such a mark has the other sign's threshold to clear too.
-    """
-    index = {name: i for i, name in enumerate(spec.sign_names)}
-    becomes: list[int | None] = []
-    for i, channel in enumerate(spec.signs):
-        refused = refused_by_preparation(channel.sign, preparation) is not None
-        becomes.append(index.get(COUNTED_AS[preparation].get(channel.sign.name, "")) if refused else i)
-    return becomes
 
 
 def _opened(capture: str | Path | NDArray[np.uint8] | Capture) -> Capture:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from trichotrack.problems import InputError
-from trichotrack.signs import Sign
+from trichotrack.signs import Sign, counted_as
 
 SPEC_VERSION = 1
 
@@ -36,7 +36,9 @@ class SignSpec:
     """One output channel.
 
     threshold: score above which a peak is counted. recall and false_positives_per_cm2, with their standard errors:
-    at that threshold, on the validation data named in the spec; None where not measured.
+    at that threshold, on the validation data named in the spec; None where not measured. clipped_threshold: that of
+    whatever is counted as this sign on a clipped scalp; None: `threshold`, and what looks like another sign has that
+    sign's to clear too.
     """
 
     sign: Sign
@@ -45,16 +47,24 @@ class SignSpec:
     recall_se: float | None = None
     false_positives_per_cm2: float | None = None
     false_positives_per_cm2_se: float | None = None
+    clipped_threshold: float | None = None
 
     def faults(self) -> list[str]:
         faults = []
         if not 0 < self.threshold < 1:
             faults.append(f"threshold {self.threshold} of {self.sign.name} is not between 0 and 1")
+        if self.clipped_threshold is not None and not 0 < self.clipped_threshold < 1:
+            faults.append(f"clipped threshold {self.clipped_threshold} of {self.sign.name} is not between 0 and 1")
         if self.recall is not None and not 0 <= self.recall <= 1:
             faults.append(f"recall {self.recall} of {self.sign.name} is not between 0 and 1")
         if self.false_positives_per_cm2 is not None and not 0 <= self.false_positives_per_cm2 < math.inf:
             faults.append(f"{self.false_positives_per_cm2} false positives per cm² of {self.sign.name}")
         return faults
+
+    def thresholds_times(self, share: float) -> SignSpec:
+        """The same channel with lower thresholds."""
+        clipped = None if self.clipped_threshold is None else self.clipped_threshold * share
+        return replace(self, threshold=self.threshold * share, clipped_threshold=clipped)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -124,6 +134,19 @@ class ModelSpec:
     @property
     def sign_names(self) -> tuple[str, ...]:
         return tuple(channel.sign.name for channel in self.signs)
+
+    def thresholds(self, preparation: str) -> list[float]:
+        """Score of each channel above which a peak is counted on a scalp so prepared; infinite where none is."""
+        chosen = []
+        becomes = counted_as([channel.sign for channel in self.signs], preparation)
+        for channel, sign in zip(self.signs, becomes, strict=True):
+            if sign is None:
+                chosen.append(math.inf)
+                continue
+            counted = self.signs[sign]
+            clipped = counted.clipped_threshold if preparation == "clipped" else None
+            chosen.append(max(channel.threshold, counted.threshold) if clipped is None else clipped)
+        return chosen
 
     @property
     def suppression_px(self) -> float:

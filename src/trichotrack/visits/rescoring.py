@@ -48,7 +48,7 @@ def unsure_marks(
 def _lowered(counter: Counter, share: float) -> Counter:
     """The same model with lower thresholds. What it finds at its own thresholds it finds at these too."""
     model = counter.model_file
-    signs = tuple(dataclasses.replace(channel, threshold=channel.threshold * share) for channel in model.spec.signs)
+    signs = tuple(channel.thresholds_times(share) for channel in model.spec.signs)
     lowered = copy.copy(counter)
     lowered.model_file = dataclasses.replace(model, spec=dataclasses.replace(model.spec, signs=signs))
     return lowered
