@@ -206,3 +206,30 @@ def test_every_point_of_a_multi_point_comes_back_in_its_pixel(points: list[tuple
 
     marks = _roi("x.roi", "x", roi(POINT, [(float(x), float(y)) for x, y in points], name="dot"))
     assert [(mark.x, mark.y) for mark in marks] == [(x + 0.5, y + 0.5) for x, y in points]
+
+
+def test_regions_that_imagej_itself_wrote_lie_where_it_says_they_do() -> None:
+    # Written by ImageJ 1.53t's RoiEncoder; middles of areas are those of its own getContourCentroid.
+    (image,) = read_imagej(Path(__file__).with_name("imagej_1_53t.zip")).images
+    told = [(mark.class_name, mark.x, mark.y, mark.tip, mark.kind) for mark in image.marks if not mark.unusable]
+    assert told == [
+        ("black_dot", 10.5, 20.5, NO, "point"),
+        ("black_dot", 30.75, 41.25, NO, "point"),
+        ("many", 50.5, 15.5, NO, "point"),
+        ("many", 60.5, 25.5, NO, "point"),
+        ("told counter 0", 70.5, 12.5, NO, "point"),
+        ("told counter 1", 80.5, 22.5, NO, "point"),
+        ("told counter 2", 90.5, 32.5, NO, "point"),
+        ("broken hair", 10.5, 50.5, (30.5, 58.5), "line"),
+        ("tapering", 40.5, 50.5, (66.5, 52.5), "line"),
+        ("box", 104.0, 13.0, NO, "box"),
+        ("box", 104.75, 33.5, NO, "box"),
+        ("oval", 105.0, 48.0, NO, "box"),
+        ("area", 125.0, 17.0, NO, "outline"),
+        ("ellipse", 20.0, 62.0, NO, "point"),
+        ("turned", 50.0, 62.0, NO, "point"),
+        ("arrow", 70.5, 60.5, (90.5, 66.5), "line"),
+        ("group 3", 100.5, 60.5, (120.5, 66.5), "line"),
+        ("drawn", 120.5, 50.5, (133.5, 50.5), "line"),
+    ]
+    assert [mark.class_name for mark in image.marks if mark.unusable] == ["text", "two"]
