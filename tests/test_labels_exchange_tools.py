@@ -258,6 +258,30 @@ def test_what_label_studio_itself_gave_back_is_merged_by_id(tmp_path: Path) -> N
     assert set(was) - set(now) == {"S001_1-f21"}
 
 
+def test_what_cvats_own_library_gave_back_is_merged_by_id(tmp_path: Path) -> None:
+    """Datumaro 1.13.12, by CVAT's makers, read the export of the demo captures' first, moved a point and a line,
+    deleted one, added a point and a line, and wrote this file."""
+    root = Path(__file__).resolve().parents[1]
+    before = read_labels(root / "data/demo/labelled")
+    folder, out = tmp_path / "labelled", tmp_path / "out"
+    shutil.copytree(root / "data/demo/labelled", folder)
+    assert run("export", "cvat", folder, "--out", out).exit_code == 0
+    shutil.copy(root / "tests/cvat_by_datumaro_1_13_12.xml", out / "corrected.xml")
+    done = run("merge", folder, out / "corrected.xml", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)["labels"]
+    assert (told["moved"], told["reclassified"], told["deleted"]) == (2, 0, 1)
+    was, now = ({row.id: row for row in labels.objects} for labels in (before, read_labels(folder)))
+    changed = [row for name, row in now.items() if was.get(name) != row]
+    assert {(row.sign, row.x, row.y, row.tip_x) for row in changed} == {
+        ("tapering_hair", 200, 100, None),
+        ("tapering_hair", 33.35, 236.36, 226.32),
+        ("black_dot", 300, 200, None),
+        ("broken_hair", 310, 210, 330),
+    }
+    assert set(was) - set(now) == {"S001_1-f54"}
+
+
 def test_an_export_is_not_written_over_and_a_merge_needs_it(labelled: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run("export", "cvat", labelled, "--out", out, "--sign", "black_dot").exit_code == 0
