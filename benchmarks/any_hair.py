@@ -122,7 +122,7 @@ def _read(counter: OpenCounter, capture: CachedCapture, objects: Sequence[Object
         found=found,
         sweeps={name: swept(found, name) for name in groups},
         # As a user who names the preparation gets it: what the model refuses is not counted.
-        own={name: swept(own, name, counter.missed).at(0.0) for name in groups},
+        own={name: swept(own, name, counter.missed(row.preparation)).at(0.0) for name in groups},
         false={
             sign: shares(counter.of_signs(own, (sign,)).xy, (roots, tips), valid, plan.um_per_px, border_px=border_px)
             for sign in FALSE_SIGNS

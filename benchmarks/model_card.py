@@ -189,9 +189,7 @@ def _sign(one: SignSpec) -> list[str]:
     recall = _with_error(one.recall, one.recall_se, ".2f")
     false = _with_error(one.false_positives_per_cm2, one.false_positives_per_cm2_se, ".1f")
     counted = f"refused: {one.missed}" if one.missed else "yes"
-    clipped = "" if one.clipped_threshold is None else f" (clipped: {one.clipped_threshold:.2f})"
-    threshold = f"{one.threshold:.2f}{clipped}"
-    return [f"`{one.sign.name}`", one.sign.role.replace("_", " "), threshold, recall, false, counted]
+    return [f"`{one.sign.name}`", one.sign.role.replace("_", " "), f"{one.threshold:.2f}", recall, false, counted]
 
 
 def _recipe(files: Sequence[str], sha256: str) -> str:

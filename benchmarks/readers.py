@@ -40,16 +40,20 @@ class OpenCounter(Counter):
 
     def at_threshold(self, threshold: float) -> OpenCounter:
         """Every sign decoded at threshold."""
-        return self.changed(lambda channel: dataclasses.replace(channel, threshold=threshold, clipped_threshold=None))
+        return self.changed(lambda channel: dataclasses.replace(channel, threshold=threshold, clipped=None))
 
     def unrefusing(self) -> OpenCounter:
         """No sign refused for what its model missed in validation: an exam measures these too."""
-        return self.changed(lambda channel: dataclasses.replace(channel, recall=None, recall_se=None))
 
-    @property
-    def missed(self) -> frozenset[str]:
-        """Its signs that it refuses for what it missed in validation."""
-        return frozenset(channel.sign.name for channel in self.spec.signs if channel.missed)
+        def unmeasured(channel: SignSpec) -> SignSpec:
+            there = channel.clipped and dataclasses.replace(channel.clipped, recall=None, recall_se=None)
+            return dataclasses.replace(channel, recall=None, recall_se=None, clipped=there)
+
+        return self.changed(unmeasured)
+
+    def missed(self, preparation: str) -> frozenset[str]:
+        """Its signs that it refuses on a scalp so prepared for what it missed in validation."""
+        return frozenset(channel.sign.name for channel in self.spec.signs if channel.on(preparation).missed)
 
     @property
     def hairs(self) -> tuple[str, ...]:

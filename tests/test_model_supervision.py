@@ -7,8 +7,9 @@ import pytest
 import torch
 from lightning import Trainer
 
+from trichotrack.labels.write import write_labels
 from trichotrack.model import losses
-from trichotrack.model.data import SyntheticData
+from trichotrack.model.data import SignData, SyntheticData
 from trichotrack.model.drawn import DrawnCapture
 from trichotrack.model.plan import Plan
 from trichotrack.model.sample import (
@@ -22,7 +23,9 @@ from trichotrack.model.sample import (
     tensors_of,
 )
 from trichotrack.model.task import SignTask
+from trichotrack.signs import counted_as
 from trichotrack.synth.priors import Priors, ScalpPriors
+from trichotrack.synth.write import Series, write_series
 
 SIGNS = ("black_dot", "broken_hair")
 
@@ -176,10 +179,9 @@ def test_every_root_is_among_the_cells_whose_shafts_are_followed():
 CLIPPED = Priors(scalp=ScalpPriors(clipped_chance=1.0))
 
 
-def test_a_clipped_hair_is_taught_as_what_it_looks_like():
+def test_a_clipped_hair_is_taught_as_what_it_looks_like_and_counted_as_what_it_is():
     plan = Plan(("black_dot", "broken_hair", "terminal_hair", "pigtail_hair"), ("intermediate_hair",))
-    source = DrawnCapture(plan, (6.0, 6.0), (1800.0, 1800.0), CLIPPED, teaching=True)
-    taught, kept_apart = source.sample(3, 0, 0), replace(source, teaching=False).sample(3, 0, 0)
+    taught = DrawnCapture(plan, (6.0, 6.0), (1800.0, 1800.0), CLIPPED).sample(3, 0, 0)
     assert taught.levels.tolist() == [EXHAUSTIVE, EXHAUSTIVE, EXHAUSTIVE, UNKNOWN]
     assert np.isin(taught.structures.channel, (1, 2)).all()
     # What ends in view looks broken; only a hair that the border cuts is seen to be terminal.
@@ -188,9 +190,11 @@ def test_a_clipped_hair_is_taught_as_what_it_looks_like():
     inside = ((tip > 1) & (tip < (width - 1, height - 1))).all(axis=1)
     assert inside.any()
     assert (taught.structures.channel[inside] == 1).all()
-    # Where figures are taken, it is what will be counted.
-    assert kept_apart.levels.tolist() == [EXHAUSTIVE, UNKNOWN, EXHAUSTIVE, UNKNOWN]
-    assert (kept_apart.structures.channel == 2).all()
+    becomes = counted_as(plan.channels(), taught.preparation)
+    assert becomes == [0, 2, 2, None]
+    counted = taught.structures.counted_as(becomes)
+    assert len(counted.xy) == len(taught.structures.xy)
+    assert (counted.channel == 2).all()
 
 
 def test_strands_lie_along_the_shafts_of_their_signs():
@@ -210,28 +214,49 @@ def test_strands_lie_along_the_shafts_of_their_signs():
     assert seen >= 5
 
 
-def test_a_drawn_clipped_scalp_says_nothing_of_signs_that_are_not_counted_there():
-    plan = Plan(("black_dot", "broken_hair", "terminal_hair", "pigtail_hair"), ("intermediate_hair",))
-    clipped = DrawnCapture(plan, (6.0, 6.0), (900.0, 900.0), CLIPPED).sample(3, 0, 0)
-    assert clipped.levels.tolist() == [EXHAUSTIVE, UNKNOWN, EXHAUSTIVE, UNKNOWN]
-    whole = DrawnCapture(plan, (6.0, 6.0), (900.0, 900.0), Priors(scalp=ScalpPriors(clipped_chance=0.0))).sample(
-        3, 0, 0
-    )
-    assert whole.levels.tolist() == [EXHAUSTIVE] * 4
+@pytest.fixture
+def pictured(tmp_path):
+    """A Trainer that only validates."""
+    return Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, default_root_dir=tmp_path)
 
 
-def test_on_drawn_clipped_scalps_what_looks_broken_is_validated_as_the_terminal_hair_it_is(tmp_path):
-    plan = Plan(("broken_hair", "tapering_hair", "short_vellus_hair", "terminal_hair"), ("intermediate_hair",))
-    task, data = SignTask(plan, start="bundled"), SyntheticData(plan, val_captures=6, clipped=0.5)
-    Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, default_root_dir=tmp_path).validate(
-        task, data, verbose=False
-    )
-    clipped = [data.val.sample(i) for i in range(6) if data.val.sample(i).preparation == "clipped"]
+STUBS = Plan(("broken_hair", "tapering_hair", "short_vellus_hair", "terminal_hair"), ("intermediate_hair",))
+
+
+def test_on_drawn_clipped_scalps_what_looks_broken_is_validated_as_the_terminal_hair_it_is(pictured):
+    task, data = SignTask(STUBS, start="bundled"), SyntheticData(STUBS, val_captures=6, clipped=0.5)
+    pictured.validate(task, data, verbose=False)
+    clipped = [sample for sample in map(data.val.sample, range(6)) if sample.preparation == "clipped"]
     assert 0 < len(clipped) < 6
-    drawn = sum((sample.structures.channel == 3).sum() for sample in clipped)
+    drawn = sum(np.isin(sample.structures.channel, (0, 3)).sum() for sample in clipped)
     terminal = task.validated["terminal_hair"]
     assert terminal.clipped.figures.labelled == drawn
     assert terminal.clipped.figures.captures + terminal.figures.captures == 6
     # The network calls them broken; only counted as terminal hairs are they found.
     assert terminal.clipped.figures.f1.value > 0.5
     assert task.validated["broken_hair"].clipped is None
+
+
+def test_ones_own_clipped_captures_are_validated_as_a_reading_counts_them(pictured, tmp_path):
+    priors = Priors(scalp=ScalpPriors(clipped_chance=0.5, units_per_cm2=(120.0, 130.0)))
+    drawn = write_series(tmp_path / "own", Series(captures=5, captures_per_person=1), 3, priors=priors)
+    rows = [replace(row, split="val") for row in drawn.captures]
+    clipped = {row.file for row in rows if row.preparation == "clipped"}
+    assert 0 < len(clipped) < len(rows)
+    write_labels(replace(drawn, captures=tuple(rows)), tmp_path / "own")
+    task = SignTask(STUBS, start="bundled")
+    pictured.validate(task, SignData(tmp_path / "own", STUBS), verbose=False)
+    terminal = task.validated["terminal_hair"]
+    stubs = [item for item in drawn.objects if item.file in clipped and item.sign == "terminal_hair"]
+    assert terminal.clipped.figures.labelled == len(stubs)
+    assert terminal.clipped.figures.f1.value > 0.5
+    assert task.validated["broken_hair"].clipped is None
+
+
+def test_where_only_clipped_scalps_validate_their_figures_are_all_there_is(pictured):
+    task, data = SignTask(STUBS, start="bundled"), SyntheticData(STUBS, val_captures=2, clipped=1.0)
+    (logged,) = pictured.validate(task, data, verbose=False)
+    terminal = task.validated["terminal_hair"]
+    assert terminal.figures == terminal.clipped.figures
+    assert logged["val/f1/terminal_hair"] == pytest.approx(terminal.figures.f1.value)
+    assert logged["val/f1"] > 0.3

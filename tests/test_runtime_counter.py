@@ -21,8 +21,8 @@ from trichotrack.geometry import Scale
 from trichotrack.problems import InputError
 from trichotrack.runtime import counter as counter_module
 from trichotrack.runtime.counter import Counter, estimate
-from trichotrack.runtime.reading import Reading
-from trichotrack.runtime.spec import METADATA_KEY, ModelSpec, SignSpec
+from trichotrack.runtime.reading import Reading, SignReading
+from trichotrack.runtime.spec import METADATA_KEY, ModelSpec, OnClipped, SignSpec
 from trichotrack.signs import SIGN
 
 POINTS = {"black_dot": [(50.0, 60.0), (200.0, 90.0), (120.0, 200.0)], "broken_hair": [(70.0, 180.0), (250.0, 220.0)]}
@@ -64,7 +64,7 @@ def test_on_a_clipped_scalp_what_looks_like_a_broken_hair_is_counted_as_a_termin
 
 def test_a_clipped_scalp_has_a_threshold_of_its_own_for_whatever_is_counted_as_a_sign(tmp_path: Path) -> None:
     def counts(clipped_threshold: float, preparation: str) -> int | None:
-        terminal = SignSpec(SIGN["terminal_hair"], 0.6, clipped_threshold=clipped_threshold)
+        terminal = SignSpec(SIGN["terminal_hair"], 0.6, clipped=OnClipped(clipped_threshold))
         spec = tiny_spec(signs=(terminal, SignSpec(SIGN["broken_hair"], 0.6)))
         counter = Counter(build_tiny_model(tmp_path / "hairs.onnx", spec), threads=1)
         capture = np.minimum(scalp(300, 260, {"black_dot": [(50.0, 60.0)]}), faint(scalp(300, 260, POINTS), 140))
@@ -77,12 +77,25 @@ def test_a_clipped_scalp_has_a_threshold_of_its_own_for_whatever_is_counted_as_a
 def test_the_threshold_of_a_mark_is_that_of_what_it_is_counted_as() -> None:
     pigtail, broken = SignSpec(SIGN["pigtail_hair"], 0.3), SignSpec(SIGN["broken_hair"], 0.7)
     for clipped, of_stubs in ((None, 0.7), (0.4, 0.4)):
-        terminal = SignSpec(SIGN["terminal_hair"], 0.6, clipped_threshold=clipped)
+        terminal = SignSpec(SIGN["terminal_hair"], 0.6, clipped=clipped and OnClipped(clipped, 0.9, 0.02, 1.5, 0.3))
         spec = tiny_spec(signs=(terminal, broken, pigtail))
         assert spec.thresholds("none") == spec.thresholds("dye") == [0.6, 0.7, 0.3]
         assert spec.thresholds("clipped") == [clipped or 0.6, of_stubs, math.inf]
         assert spec.thresholds("shaved") == [0.6, math.inf, 0.3]
         assert ModelSpec.from_json(spec.to_json()) == spec
+
+
+def test_what_is_missed_on_clipped_scalps_corrects_and_refuses_there_alone(tmp_path: Path) -> None:
+    def terminal(recall: float, preparation: str) -> SignReading:
+        there = OnClipped(0.5, recall, 0.01, 0.0, 0.0)
+        terminal = SignSpec(SIGN["terminal_hair"], 0.5, 1.0, 0.01, 0.0, 0.0, there)
+        spec = tiny_spec(signs=(terminal, SignSpec(SIGN["pigtail_hair"], 0.99)))
+        counter = Counter(build_tiny_model(tmp_path / "hairs.onnx", spec), threads=1)
+        return counter.read(scalp(300, 260, POINTS), um_per_px=6.0, preparation=preparation).signs["terminal_hair"]
+
+    assert (terminal(0.75, "none").estimate, terminal(0.75, "clipped").estimate) == (3.0, 4.0)
+    assert (terminal(0.4, "none").status, terminal(0.4, "clipped").status) == ("counted", "refused")
+    assert "found only 40%" in str(terminal(0.4, "clipped").reason)
 
 
 def test_where_all_hair_ends_within_view_nobody_counts_broken_hairs_before_clipping_is_denied(tmp_path: Path) -> None:

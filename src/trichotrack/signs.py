@@ -149,6 +149,9 @@ COUNTED_AS: dict[str, dict[str, str]] = {
 one, the first named."""
 
 
+PREPARATIONS = tuple(REFUSED_BY_PREPARATION)
+
+
 def counted_as(signs: Sequence[Sign], preparation: str) -> list[int | None]:
     """For each sign, the index of the one that its marks are counted as on a scalp so prepared; None: there is none."""
     index = {sign.name: i for i, sign in enumerate(signs)}

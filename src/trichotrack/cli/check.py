@@ -76,15 +76,17 @@ def _describe(counter: Counter) -> None:
     for name, value in facts.items():
         if value:
             typer.echo(f"{name}: {value}")
-    table = Table("sign", "threshold", "threshold on clipped scalps", "recall", "false positives per cm²")
+    table = Table("sign", "threshold", "recall", "false positives per cm²")
     for channel in spec.signs:
-        table.add_row(
-            channel.sign.label,
-            f"{channel.threshold:.3f}",
-            "the same" if channel.clipped_threshold is None else f"{channel.clipped_threshold:.3f}",
-            _figure(channel.recall, channel.recall_se),
-            _figure(channel.false_positives_per_cm2, channel.false_positives_per_cm2_se),
-        )
+        there = channel.on("clipped")
+        rows = [(channel.sign.label, channel)] + ([] if there is channel else [("  on clipped scalps", there)])
+        for name, one in rows:
+            table.add_row(
+                name,
+                f"{one.threshold:.3f}",
+                _figure(one.recall, one.recall_se),
+                _figure(one.false_positives_per_cm2, one.false_positives_per_cm2_se),
+            )
     Console().print(table)
 
 

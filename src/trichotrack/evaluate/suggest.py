@@ -195,7 +195,7 @@ def _doubting(counter: Counter) -> Counter:
     """The same model, telling every mark it doubts: thresholds low, and no sign refused for what it missed."""
     spec = counter.spec
     signs = tuple(
-        dataclasses.replace(channel, threshold=LOWEST_SCORE, clipped_threshold=None, recall=None, recall_se=None)
+        dataclasses.replace(channel, threshold=LOWEST_SCORE, clipped=None, recall=None, recall_se=None)
         for channel in spec.signs
     )
     low = copy.copy(counter)

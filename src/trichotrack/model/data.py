@@ -178,7 +178,7 @@ class SyntheticData(LightningDataModule):
             # Drawn as large as it is taught: a crop would cut off the ends by which signs are told.
             side_um = self.crop_px * self.plan.um_per_px
             richer, usual = (
-                DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um), priors, teaching=True)
+                DrawnCapture(self.plan, self.um_per_px_range, (side_um, side_um), priors)
                 for priors in (self.richer, self.priors)
             )
             rich = round(self.train_captures * self.richer_share)

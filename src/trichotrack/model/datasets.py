@@ -36,6 +36,7 @@ from trichotrack.model.sample import (
 )
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.spec import MEASURES
+from trichotrack.signs import PREPARATIONS
 
 VALIDATION_SEED = 2**31 - 1
 """Apart from any training seed, so that no validation scalp is ever trained on."""
@@ -226,7 +227,9 @@ class CachedCapture:
             scalp = np.where(valid, SCALP, NOT_SCALP).astype(np.uint8)
         nothing = np.zeros_like(scalp)
         capture = self.capture
-        return Sample(image, known.moved(*points).on(valid), capture.levels, valid, scalp, nothing, capture.values)
+        known = known.moved(*points).on(valid)
+        preparation = capture.row.preparation
+        return Sample(image, known, capture.levels, valid, scalp, nothing, capture.values, preparation)
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -313,8 +316,8 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
     """Whole captures for validation, padded on the right and below to the total stride; one is a batch of its own.
 
     Beside the loss's tensors: xy (N, 2) and channel (N,) of the labelled structures, ignored (M, 2), levels (C,),
-    values (C,), valid (H, W), capture and patient (numbers), area_cm2 of valid scalp (nan without a scale), clipped
-    (whether marks are counted as on a clipped scalp).
+    values (C,), valid (H, W), capture and patient (numbers), area_cm2 of valid scalp (nan without a scale), preparation
+    (of signs.PREPARATIONS).
     """
 
     def __init__(self, sources: Sequence[Source], plan: Plan, patients: Sequence[str]) -> None:
@@ -344,5 +347,5 @@ class WholeCaptures(Dataset[Mapping[str, Tensor]]):
             "capture": torch.tensor(index),
             "patient": torch.tensor(self.patients[index]),
             "area_cm2": torch.tensor(self.plan.area_cm2(float(valid.sum()))),
-            "clipped": torch.tensor(sample.preparation == "clipped"),
+            "preparation": torch.tensor(PREPARATIONS.index(sample.preparation)),
         }

@@ -32,15 +32,13 @@ class DrawnCapture:
 
     um_per_px: range from which the camera's own scale is drawn. field_um: (width, height) on the scalp; None: a
     field of 640 × 512 px at the canonical scale. priors: what the scalp, its skin and the camera are drawn from.
-    teaching: the hairs of a clipped scalp are taught as what each looks like, see `signs.COUNTED_AS`; else as what they
-    are, which is what is counted there.
+    The hairs of a clipped scalp are called what each looks like, see `signs.COUNTED_AS`.
     """
 
     plan: Plan
     um_per_px: tuple[float, float]
     field_um: tuple[float, float] | None = None
     priors: Priors = field(default_factory=Priors)
-    teaching: bool = False
 
     def sample(self, seed: int, epoch: int, index: int) -> Sample:
         rng = capture_rng(seed, epoch, index)
@@ -48,18 +46,15 @@ class DrawnCapture:
         width_um, height_um = self.field_um or (640 * self.plan.um_per_px, 512 * self.plan.um_per_px)
         size = (round(width_um / um_per_px), round(height_um / um_per_px))
         drawn = render_capture(rng, size_px=size, um_per_px=um_per_px, priors=self.priors)
-        return rescaled(_as_sample(drawn, self.plan, teaching=self.teaching), um_per_px, self.plan.um_per_px)
+        return rescaled(_as_sample(drawn, self.plan), um_per_px, self.plan.um_per_px)
 
 
-def _as_sample(drawn: SyntheticCapture, plan: Plan, *, teaching: bool) -> Sample:
+def _as_sample(drawn: SyntheticCapture, plan: Plan) -> Sample:
     channel = {name: i for i, name in enumerate(plan.signs)}
     refused, _ = REFUSED_BY_PREPARATION[drawn.preparation]
     confused = COUNTED_AS[drawn.preparation]
-    if teaching and confused:
-        objects = tuple(_as_it_looks(item, confused) for item in drawn.objects)
-        unknown = refused - set(confused)
-    else:
-        objects, unknown = drawn.objects, refused
+    objects = tuple(_as_it_looks(item, confused) for item in drawn.objects) if confused else drawn.objects
+    unknown = refused - set(confused)
     sought = [item for item in objects if item.sign in channel]
     ignored = [(item.x, item.y) for item in objects if item.sign in plan.ignore]
     return Sample(

@@ -28,7 +28,7 @@ from trichotrack.problems import InputError
 from trichotrack.runtime.counter import MIN_SCALP_P, Counter
 from trichotrack.runtime.model_file import SELFTEST_KEY
 from trichotrack.runtime.selftest import compare_detections, make_selftest, run_selftest
-from trichotrack.runtime.spec import METADATA_KEY, OUTPUTS, ModelSpec, SignSpec
+from trichotrack.runtime.spec import METADATA_KEY, OUTPUTS, ModelSpec, OnClipped, SignSpec
 from trichotrack.signs import VELLUS_CUTOFF_UM, Sign
 from trichotrack.synth.render import capture_rng, render_capture
 
@@ -109,10 +109,7 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         )
     calibrated = plan.calibrated
     signs = tuple(_sign_spec(sign, kept["validated"].get(sign["name"])) for sign in kept["signs"])
-    measured = [sign["figures"] for sign in kept["validated"].values()]
-    measured += [sign["presence"] for sign in kept["validated"].values() if sign.get("presence")]
-    people = max((figures["patients"] for figures in measured), default=0)
-    captures = max((figures["captures"] for figures in measured), default=0)
+    people, captures = _validated_with(kept["validated"])
     return ModelSpec(
         name=name,
         signs=signs,
@@ -180,6 +177,18 @@ def _validated_on(manifest: dict[str, Any], captures: int, people: int) -> str:
     return f"{told} ({notice})" if notice else told
 
 
+def _validated_with(validated: dict[str, Any]) -> tuple[int, int]:
+    """People and captures: the most of any sign, on usual and on clipped scalps, of which one may be all there is."""
+    people, captures = 0, 0
+    for sign in validated.values():
+        clipped = sign.get("clipped")
+        parts = [sign] if not clipped or clipped["figures"] == sign["figures"] else [sign, clipped]
+        told = [(part["figures"], part.get("presence") or part["figures"]) for part in parts]
+        people = max(people, *(figures["patients"] for both in told for figures in both))
+        captures = max(captures, sum(max(figures["captures"] for figures in both) for both in told))
+    return people, captures
+
+
 def _known_of_captures_alone(validated: dict[str, Any]) -> str:
     """Which signs no labelled structure spoke for, so that their marks were never compared with any."""
     told = []
@@ -195,16 +204,20 @@ def _sign_spec(sign: dict[str, Any], validated: dict[str, Any] | None) -> SignSp
     values["width_um"] = tuple(sign["width_um"]) if sign["width_um"] else None
     if not validated:
         return SignSpec(Sign(**values), DEFAULT_THRESHOLD)
+    clipped = validated.get("clipped")
+    return SignSpec(Sign(**values), **_at(validated), clipped=OnClipped(**_at(clipped)) if clipped else None)
+
+
+def _at(validated: dict[str, Any]) -> dict[str, Any]:
+    """The threshold, and what was measured at it."""
     figures = validated["figures"]
-    return SignSpec(
-        Sign(**values),
-        threshold=validated["threshold"],
-        recall=figures["recall"]["value"],
-        recall_se=figures["recall_se"],
-        false_positives_per_cm2=figures["false_positives_per_cm2"]["value"],
-        false_positives_per_cm2_se=figures["false_positives_per_cm2_se"],
-        clipped_threshold=(validated.get("clipped") or {}).get("threshold"),
-    )
+    return {
+        "threshold": validated["threshold"],
+        "recall": figures["recall"]["value"],
+        "recall_se": figures["recall_se"],
+        "false_positives_per_cm2": figures["false_positives_per_cm2"]["value"],
+        "false_positives_per_cm2_se": figures["false_positives_per_cm2_se"],
+    }
 
 
 def write_graph(graph: Exported, path: Path) -> None:

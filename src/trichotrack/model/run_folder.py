@@ -26,6 +26,7 @@ from trichotrack.model.cards import card_remedy
 from trichotrack.model.monitored import check_monitored, monitored, validation_captures, who_validates
 from trichotrack.model.pace import epochs_a_round
 from trichotrack.pictures import compare, save_picture
+from trichotrack.signs import counted_as
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,7 +113,7 @@ class RunFolder(Callback):
         capture = int(batch["capture"])
         if self._draws(trainer) and capture in _drawn(trainer, self.pictures):
             with torch.no_grad():
-                self._found[capture] = pl_module.decoded(pl_module(batch["image"]))[0]
+                self._found[capture] = pl_module.found_in(batch, pl_module(batch["image"]))
 
     def on_validation_end(self, trainer: Trainer, pl_module: SignTask) -> None:
         if not self._draws(trainer):
@@ -258,8 +259,8 @@ def _pictures(folder: Path, trainer: Trainer, task: SignTask, found: Mapping[int
         sample = trainer.datamodule.val.sample(index)
         picture = compare(
             capture_of(sample.image).pixels,
-            _labelled_marks(sample.structures, task),
-            _found_marks(found[index], task),
+            _labelled_marks(sample.structures.counted_as(counted_as(task.signs, sample.preparation)), task),
+            _found_marks(found[index], task, sample.preparation),
             {sign.name: sign for sign in task.signs},
             f"{trainer.datamodule.name}, validation capture {index}, epoch {trainer.current_epoch + 1}",
         )
@@ -270,8 +271,10 @@ def _labelled_marks(known: Structures, task: SignTask) -> list[tuple[str, float,
     return [(task.signs[c].name, float(x), float(y), None) for (x, y), c in zip(known.xy, known.channel, strict=True)]
 
 
-def _found_marks(found: Detections, task: SignTask) -> list[tuple[str, float, float, None]]:
+def _found_marks(found: Detections, task: SignTask, preparation: str) -> list[tuple[str, float, float, None]]:
     chosen = [task.validated.get(sign.name) for sign in task.signs]
+    if preparation == "clipped":
+        chosen = [sign and (sign.clipped or sign) for sign in chosen]
     thresholds = [sign.threshold if sign else DEFAULT_THRESHOLD for sign in chosen]
     return [
         (task.signs[c].name, float(x), float(y), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -42,6 +42,12 @@ class Structures:
     def moved(self, xy: NDArray[np.float64], tip: NDArray[np.float64], ignored: NDArray[np.float64]) -> Structures:
         return Structures(xy, self.channel, tip, self.width_um, ignored)
 
+    def counted_as(self, becomes: Sequence[int | None]) -> Structures:
+        """Those that are counted, by the sign that each is counted as; see signs.counted_as."""
+        counted = np.array([becomes[channel] is not None for channel in self.channel], np.bool_)
+        kept = self._kept(counted, np.ones(len(self.ignored), np.bool_))
+        return replace(kept, channel=np.array([becomes[channel] for channel in kept.channel], np.int64))
+
     def on(self, valid: NDArray[np.bool_]) -> Structures:
         """Those whose root lies on valid (H, W) scalp; what lies elsewhere is neither taught nor counted."""
         return self._kept(_true_at(valid, self.xy), _true_at(valid, self.ignored))
@@ -79,7 +85,7 @@ class Sample:
     levels: int64 (C,), of UNKNOWN to PRESENCE. valid: bool (H, W), where the labels speak. scalp: uint8
     (H, W), of UNKNOWN, NOT_SCALP, SCALP. strands: uint8 (H, W), whose shaft lies where: see UNNAMED_STRAND. values:
     float64 (C,), the number of COUNT, 1 or 0 of PRESENCE, nan where none is known of this image; None: of no sign.
-    preparation: of a drawn scalp whose marks are counted as on one so prepared; people's labels name what is counted.
+    preparation: of the scalp, which says what is counted there and as what (`signs.counted_as`).
     """
 
     image: NDArray[np.uint8]

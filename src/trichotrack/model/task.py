@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, UNKNOWN, Structures
 from trichotrack.model.weights import load_start
 from trichotrack.problems import InputError
-from trichotrack.signs import ACTIVE_SIGNS, SIGN, Sign, counted_as
+from trichotrack.signs import ACTIVE_SIGNS, PREPARATIONS, SIGN, Sign, counted_as
 
 
 class SignTask(LightningModule):
@@ -73,7 +74,7 @@ class SignTask(LightningModule):
         self.points, self.clipped_points = (
             PointFigures(self.plan.signs, self.plan.tolerance_px, ceilings) for _ in range(2)
         )
-        self.images = ImageFigures(self.plan.signs)
+        self.images, self.clipped_images = (ImageFigures(self.plan.signs) for _ in range(2))
         self.calibration = levels.Calibration(len(self.plan.signs))
         self.teaches_images = False
         self.presence_alone: tuple[bool, ...] = (False,) * len(self.plan.signs)
@@ -149,6 +150,7 @@ class SignTask(LightningModule):
         if repeated:
             return
         self.mean_loss.update(loss)
+        becomes = self.counted_as(batch)
         empty = np.full((len(batch["xy"][0]), 2), np.nan)
         known = Structures(
             batch["xy"][0].cpu().numpy().astype(np.float64),
@@ -156,45 +158,58 @@ class SignTask(LightningModule):
             tip=empty,
             width_um=empty,
             ignored=batch["ignored"][0].cpu().numpy().astype(np.float64),
-        )
+        ).counted_as(becomes)
+        # Of a sign that is refused there nothing is counted, whatever the labels know.
+        counted = np.array([sign == i for i, sign in enumerate(becomes)])
+        levels = np.where(counted, batch["levels"][0].cpu().numpy(), UNKNOWN)
+        found = self.found_in(batch, heads)
+        clipped = PREPARATIONS[int(batch["preparation"])] == "clipped"
+        points, images = self._figures()[clipped]
+        whose = {"capture": int(batch["capture"]), "patient": int(batch["patient"])}
+        images.update(found, levels, batch["values"][0].cpu().numpy(), **whose)
+        points.update(found, known, levels == EXHAUSTIVE, area_cm2=float(batch["area_cm2"]), **whose)
+
+    def _figures(self) -> tuple[tuple[PointFigures, ImageFigures], tuple[PointFigures, ImageFigures]]:
+        """Those of usual scalps, and those of clipped ones."""
+        return (self.points, self.images), (self.clipped_points, self.clipped_images)
+
+    def counted_as(self, batch: Mapping[str, Tensor]) -> list[int | None]:
+        """As signs.counted_as, in a capture of validation."""
+        return counted_as(self.signs, PREPARATIONS[int(batch["preparation"])])
+
+    def found_in(self, batch: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> Detections:
+        """Structures above LOWEST_SCORE in a capture of validation, each as the sign that a reading counts it as."""
         # As in the runtime, nothing is found in padding or off the valid scalp.
         valid = valid_cells(batch["valid"][0].cpu().numpy(), STRIDE)
-        # What looks like one sign on a clipped scalp may count as another.
-        clipped = bool(batch["clipped"])
-        becomes = counted_as(self.signs, "clipped" if clipped else "none")
         # Nor does a sign of which nothing is known there take a structure from others.
-        unknown = (batch["levels"][0] == UNKNOWN).tolist()
+        unknown, becomes = (batch["levels"][0] == UNKNOWN).tolist(), self.counted_as(batch)
         silent = torch.tensor([sign is None or unknown[sign] for sign in becomes], device=self.device)
-        heads["logits"] = heads["logits"].masked_fill(silent[None, :, None, None], -torch.inf)
-        found = self.decoded(heads, valid)[0]
-        found = replace(found, sign=np.array([becomes[i] for i in found.sign], np.int64))
-        whose = {"capture": int(batch["capture"]), "patient": int(batch["patient"])}
-        self.images.update(found, batch["levels"][0].cpu().numpy(), batch["values"][0].cpu().numpy(), **whose)
-        (self.clipped_points if clipped else self.points).update(
-            found,
-            known,
-            (batch["levels"][0] == EXHAUSTIVE).cpu().numpy(),
-            area_cm2=float(batch["area_cm2"]),
-            **whose,
-        )
+        logits = heads["logits"].masked_fill(silent[None, :, None, None], -torch.inf)
+        found = self.decoded({**heads, "logits": logits}, valid)[0]
+        return replace(found, sign=np.array([becomes[sign] for sign in found.sign], np.int64))
 
     def on_validation_epoch_end(self) -> None:
         stage = "test" if self.trainer.testing else "val"
-        of_images = (image_figures.COLUMNS, torch.float64)
-        points, clipped_points = (gathered(figures, COLUMNS) for figures in (self.points, self.clipped_points))
-        with points, clipped_points, gathered(self.images, *of_images):
-            clipped = self.clipped_points.validated()
-            usual = image_figures.validated(self.points, self.images)
+        with ExitStack() as gathering:
+            for points, images in self._figures():
+                gathering.enter_context(gathered(points, COLUMNS))
+                gathering.enter_context(gathered(images, image_figures.COLUMNS, torch.float64))
+            usual, clipped = (image_figures.validated(*both) for both in self._figures())
+        told = {name: sign for name, sign in clipped.items() if sign.figures.labelled or sign.presence}
         self.validated = {
-            name: replace(sign, clipped=clipped[name]) if name in clipped and clipped[name].figures.labelled else sign
-            for name, sign in usual.items()
+            name: replace(usual.get(name) or clipped[name], clipped=told.get(name))
+            for name in self.plan.signs
+            if name in usual or name in clipped
         }
         self.validated_epoch = self.current_epoch
-        for figures in (self.points, self.clipped_points, self.images):
-            figures.reset()
+        for points, images in self._figures():
+            points.reset()
+            images.reset()
         for name, sign in self.validated.items():
-            told = {f"{stage}/{key}/{name}": value for key, value in sign.measured.items()}
-            self.log_dict(told, sync_dist=True)
+            figures = {f"{stage}/{key}/{name}": value for key, value in sign.measured.items()}
+            if sign.clipped and name in usual:
+                figures |= {f"{stage}/{key}/{name}/clipped": value for key, value in sign.clipped.measured.items()}
+            self.log_dict(figures, sync_dist=True)
         means = {f"{stage}/{key}": value for key, value in image_figures.means(self.validated).items()}
         self.log_dict(means, prog_bar=True, sync_dist=True)
 

@@ -180,7 +180,8 @@ class Counter:
         scale = self._scale(capture, um_per_px, field_width_mm, scale)
         share, calibrated = None, self.spec.um_per_px is not None
         presence = [0.0] * len(self.spec.signs)
-        refusals = [self._refusal(channel, scale, preparation) for channel in self.spec.signs]
+        channels = [channel.on(preparation) for channel in self.spec.signs]
+        refusals = [self._refusal(channel, scale, preparation) for channel in channels]
         if all(refusals):
             objects: tuple[MarkedObject, ...] = ()
         else:
@@ -200,7 +201,7 @@ class Counter:
         area = scale.area_cm2(*size) * shown if scale and calibrated else None
         counted = {
             channel.sign.name: SignReading("refused", refusal) if refusal else _counted(channel, objects, area, chance)
-            for channel, refusal, chance in zip(self.spec.signs, refusals, presence, strict=True)
+            for channel, refusal, chance in zip(channels, refusals, presence, strict=True)
         }
         return Reading(
             file=capture.file,

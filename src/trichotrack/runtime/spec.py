@@ -32,12 +32,23 @@ INTENDED_USE = (
 
 
 @dataclass(frozen=True)
+class OnClipped:
+    """What a channel has of its own on clipped scalps, of whatever is counted as its sign there (see SignSpec)."""
+
+    threshold: float
+    recall: float | None = None
+    recall_se: float | None = None
+    false_positives_per_cm2: float | None = None
+    false_positives_per_cm2_se: float | None = None
+
+
+@dataclass(frozen=True)
 class SignSpec:
     """One output channel.
 
     threshold: score above which a peak is counted. recall and false_positives_per_cm2, with their standard errors:
-    at that threshold, on the validation data named in the spec; None where not measured. clipped_threshold: that of
-    whatever is counted as this sign on a clipped scalp; None: `threshold`, and what looks like another sign has that
+    at that threshold, on the validation data named in the spec; None where not measured. clipped: the same on clipped
+    scalps; None where none were in that data: then the threshold is this one, and what looks like another sign has that
     sign's to clear too.
     """
 
@@ -47,24 +58,29 @@ class SignSpec:
     recall_se: float | None = None
     false_positives_per_cm2: float | None = None
     false_positives_per_cm2_se: float | None = None
-    clipped_threshold: float | None = None
+    clipped: OnClipped | None = None
 
     def faults(self) -> list[str]:
         faults = []
         if not 0 < self.threshold < 1:
             faults.append(f"threshold {self.threshold} of {self.sign.name} is not between 0 and 1")
-        if self.clipped_threshold is not None and not 0 < self.clipped_threshold < 1:
-            faults.append(f"clipped threshold {self.clipped_threshold} of {self.sign.name} is not between 0 and 1")
         if self.recall is not None and not 0 <= self.recall <= 1:
             faults.append(f"recall {self.recall} of {self.sign.name} is not between 0 and 1")
         if self.false_positives_per_cm2 is not None and not 0 <= self.false_positives_per_cm2 < math.inf:
             faults.append(f"{self.false_positives_per_cm2} false positives per cm² of {self.sign.name}")
-        return faults
+        clipped = [] if self.clipped is None else self.on("clipped").faults()
+        return faults + [f"{fault}, on clipped scalps" for fault in clipped]
+
+    def on(self, preparation: str) -> SignSpec:
+        """The channel as it is on a scalp so prepared."""
+        if preparation != "clipped" or self.clipped is None:
+            return self
+        return replace(self, **asdict(self.clipped), clipped=None)
 
     def thresholds_times(self, share: float) -> SignSpec:
         """The same channel with lower thresholds."""
-        clipped = None if self.clipped_threshold is None else self.clipped_threshold * share
-        return replace(self, threshold=self.threshold * share, clipped_threshold=clipped)
+        clipped = None if self.clipped is None else replace(self.clipped, threshold=self.clipped.threshold * share)
+        return replace(self, threshold=self.threshold * share, clipped=clipped)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -144,8 +160,8 @@ class ModelSpec:
                 chosen.append(math.inf)
                 continue
             counted = self.signs[sign]
-            clipped = counted.clipped_threshold if preparation == "clipped" else None
-            chosen.append(max(channel.threshold, counted.threshold) if clipped is None else clipped)
+            there = counted.on(preparation)
+            chosen.append(max(channel.threshold, counted.threshold) if there is counted else there.threshold)
         return chosen
 
     @property
@@ -190,7 +206,7 @@ class ModelSpec:
             got = raw.get("spec") if isinstance(raw, dict) else type(raw).__name__
             raise InputError(f"the model has spec version {got!r}; this trichotrack reads {SPEC_VERSION}.")
         try:
-            raw["signs"] = tuple(SignSpec(**{**channel, "sign": _sign(channel["sign"])}) for channel in raw["signs"])
+            raw["signs"] = tuple(map(_sign_spec, raw["signs"]))
             raw["outputs"] = tuple(raw["outputs"])
             raw["measures"] = tuple(raw.get("measures", MEASURES))
             raw["ignored"] = tuple(raw.get("ignored", ()))
@@ -230,6 +246,11 @@ class ModelSpec:
             if value is not None and not 0 < value < math.inf:
                 faults.append(f"{name} {value} is not a positive number")
         return faults + [fault for channel in self.signs for fault in channel.faults()]
+
+
+def _sign_spec(raw: dict[str, Any]) -> SignSpec:
+    clipped = raw.get("clipped")
+    return SignSpec(**{**raw, "sign": _sign(raw["sign"]), "clipped": None if clipped is None else OnClipped(**clipped)})
 
 
 def _sign(raw: dict[str, Any]) -> Sign:
