@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trichotrack.evaluate.points import CaptureScore, sweep_capture
 from trichotrack.runtime.reading import MarkedObject, Reading
-from trichotrack.runtime.spec import ModelSpec
+from trichotrack.runtime.spec import ModelSpec, SignSpec
 from trichotrack.signs import refused_by_preparation
 from trichotrack.synth.render import SyntheticCapture, SyntheticObject
 
@@ -30,7 +30,13 @@ class Field:
 
 def without_missed(spec: ModelSpec) -> ModelSpec:
     """No sign refused for what validation missed: an exam measures these too."""
-    return replace(spec, signs=tuple(replace(sign, recall=None, recall_se=None) for sign in spec.signs))
+    return replace(spec, signs=tuple(map(unmeasured, spec.signs)))
+
+
+def unmeasured(channel: SignSpec) -> SignSpec:
+    """The channel as if nobody had measured what it misses."""
+    there = channel.clipped and replace(channel.clipped, recall=None, recall_se=None)
+    return replace(channel, recall=None, recall_se=None, clipped=there)
 
 
 def is_refused(reading: Reading) -> bool:

@@ -2,10 +2,10 @@
 
 uv run benchmarks/pin_bundled.py [--accept "why worse figures are taken"]
 
-32 captures are drawn afresh, half at each magnification, and read. The figures go beside the ONNX file, with the
-hashes of what is bundled, and tests/test_bundled_model.py takes them again. Figures that are worse than the pinned ones
-are refused, unless --accept gives a reason, which is kept. Where the renderer has changed, pin the old weights first:
-figures on other captures compare nothing.
+48 captures are drawn afresh, a third at each magnification and a third of clipped scalps, and read. The figures go
+beside the ONNX file, with the hashes of what is bundled, and tests/test_bundled_model.py takes them again. Figures that
+are worse than the pinned ones are refused, unless --accept gives a reason, which is kept. Where the renderer has
+changed, pin the old weights first: figures on other captures compare nothing.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ PIN_SEED = 910_000
 
 
 FIELDS = (Field("70×", (1280, 1024), 2.82), Field("20×", (800, 640), 5.7))
+CLIPPED = Field("clipped", (960, 768), 2.82)
 CAPTURES = 16
 """Of each field."""
 
@@ -54,23 +55,26 @@ MAX_F1_DROP, MAX_BIAS_GROWTH = 0.01, 0.03
 def measure(onnx: Path = BUNDLED) -> dict[str, Any]:
     """F1 and count bias by sign, on the pinned captures; no sign is refused for what validation missed."""
     counter = _unrefusing(onnx)
-    priors = _priors()
     scores: dict[str, list[CaptureScore]] = {}
-    drawn, refused = [], dict.fromkeys((field.name for field in FIELDS), 0)
-    for number, field in enumerate(FIELDS):
+    fields = (*FIELDS, CLIPPED)
+    drawn, refused = [], dict.fromkeys((field.name for field in fields), 0)
+    for number, field in enumerate(fields):
+        clipped = field is CLIPPED
+        priors, preparation = _priors(clipped=clipped), "clipped" if clipped else PREPARATION
         for index in range(CAPTURES):
             rng = capture_rng(PIN_SEED, number, index)
             capture = render_capture(rng, size_px=field.size_px, um_per_px=field.um_per_px, priors=priors)
             drawn.append(sorted(Tally(item.sign for item in capture.objects).items()))
-            reading = counter.read(capture.image, um_per_px=capture.um_per_px, preparation=PREPARATION)
+            reading = counter.read(capture.image, um_per_px=capture.um_per_px, preparation=preparation)
             refused[field.name] += is_refused(reading)
             scores.setdefault(field.name, []).extend(scores_of(reading, capture, counter.spec))
+    of_clipped = scores.pop(CLIPPED.name)
     both = [score for of_field in scores.values() for score in of_field]
     return {
         "captures": {
             "seed": PIN_SEED,
             "of_each_field": CAPTURES,
-            "fields": [asdict(field) | {"size_px": list(field.size_px)} for field in FIELDS],
+            "fields": [asdict(field) | {"size_px": list(field.size_px)} for field in fields],
             # Numbers of structures, not places: those are the same on every processor.
             "drawn_sha256": hashlib.sha256(json.dumps(drawn).encode()).hexdigest(),
         },
@@ -80,6 +84,10 @@ def measure(onnx: Path = BUNDLED) -> dict[str, Any]:
         "signs": {
             sign: _figures(both, sign) | {name: _figures(of_field, sign) for name, of_field in scores.items()}
             for sign in dict.fromkeys(score.sign for score in both)
+        }
+        | {
+            f"{sign}, {CLIPPED.name}": _figures(of_clipped, sign)
+            for sign in dict.fromkeys(score.sign for score in of_clipped if score.reference)
         },
     }
 
@@ -91,10 +99,10 @@ def _unrefusing(onnx: Path) -> Counter:
     return counter
 
 
-def _priors() -> Priors:
-    """Rich in signs; on no prepared scalp, where some of them would be refused."""
+def _priors(*, clipped: bool) -> Priors:
+    """Rich in signs; unless clipped on no prepared scalp, where some of them would be refused."""
     plain = Priors()
-    prepared = {"clipped_chance": 0.0, "shaved_chance": 0.0, "tattooed_chance": 0.0}
+    prepared = {"clipped_chance": float(clipped), "shaved_chance": 0.0, "tattooed_chance": 0.0}
     scalp = replace(plain.scalp, patch_share=PATCH_SHARE, sign_absent=ABSENT, rare_absent=ABSENT, **prepared)
     return replace(plain, scalp=scalp)
 

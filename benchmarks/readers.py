@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from drawn_marks import unmeasured
 from numpy.typing import NDArray
 
 from trichotrack.detect.decode import LOWEST_SCORE
@@ -44,11 +45,6 @@ class OpenCounter(Counter):
 
     def unrefusing(self) -> OpenCounter:
         """No sign refused for what its model missed in validation: an exam measures these too."""
-
-        def unmeasured(channel: SignSpec) -> SignSpec:
-            there = channel.clipped and dataclasses.replace(channel.clipped, recall=None, recall_se=None)
-            return dataclasses.replace(channel, recall=None, recall_se=None, clipped=there)
-
         return self.changed(unmeasured)
 
     def missed(self, preparation: str) -> frozenset[str]:
