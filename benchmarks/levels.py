@@ -44,12 +44,12 @@ from trichotrack.detect.detections import Detections
 from trichotrack.detect.targets import discs
 from trichotrack.evaluate.figures import Figure, summarise
 from trichotrack.evaluate.points import DEFAULT_THRESHOLD, sweep_capture
+from trichotrack.evaluate.presence import presence_figures
 from trichotrack.labels.derive import with_parents
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import LabelRow, LabelSet
 from trichotrack.labels.write import write_labels
 from trichotrack.model.data import SignData
-from trichotrack.model.image_figures import presence_figures
 from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.task import SignTask
 from trichotrack.synth.write import Series, write_series

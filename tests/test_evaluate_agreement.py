@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from trichotrack.cli.labels import labels_app
 from trichotrack.evaluate.agreement import ANY_HAIR, ANY_STRUCTURE, agree
 from trichotrack.evaluate.readers import readers_of
+from trichotrack.labels.patients import FILE, PATIENT_SOURCE, UNKNOWN_PATIENTS
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.labels.write import write_labels
 from trichotrack.problems import InputError
@@ -252,6 +254,17 @@ def test_the_command_prints_every_figure_and_writes_it(tmp_path):
     assert written["schema"] == "trichotrack.agreement/1"
     assert {one["sign"] for one in written["pairs"][0]["signs"]} == {*SIGNS, ANY_STRUCTURE, ANY_HAIR}
     assert set(SIGNS) < set(SIGN)
+
+
+def test_where_patients_are_unknown_every_agreement_says_so(tmp_path: Path) -> None:
+    both = of({"anna": ANNA, "ben": BEN})
+    assert agree(readers_of([both])).patients_notice == ""
+    unknown = [replace(capture, extra={PATIENT_SOURCE: FILE}) for capture in both.captures]
+    write_labels(replace(both, captures=tuple(unknown)), tmp_path / "set")
+    done = CliRunner().invoke(labels_app, ["agree", str(tmp_path / "set"), "--out", str(tmp_path / "o")])
+    assert f"P{UNKNOWN_PATIENTS[1:]}." in " ".join(done.output.split())
+    written = json.loads((tmp_path / "o" / "agreement.json").read_text(encoding="utf-8"))
+    assert written["patients_notice"] == UNKNOWN_PATIENTS
 
 
 def test_three_raters_of_one_folder_are_printed_by_pairs_and_together(tmp_path: Path) -> None:

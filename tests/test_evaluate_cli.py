@@ -51,6 +51,25 @@ def test_a_table_of_figures_with_what_must_be_known_to_judge_them(labels, counte
     assert max(map(len, result.output.splitlines())) <= 80
 
 
+def test_captures_that_a_model_may_have_been_taught_by_are_told(labels, counter):
+    told = " ".join(CliRunner().invoke(app, ["model.onnx", str(labels)]).output.split())
+    assert "Of all captures 1 of split train and 1 of split val: of a model" in told
+    assert "--split test takes the others" in told
+    told = " ".join(CliRunner().invoke(app, ["model.onnx", str(labels), "--split", "val"]).output.split())
+    assert "chosen, with its thresholds, by split val of this folder are too good" in told
+
+
+def test_presences_have_a_table_of_their_own_within_80_columns(labels, counter):
+    table = (labels / "labels.csv").read_text("utf-8").splitlines()
+    rows = [f"{name},broken_hair,presence,{value}," for name, value in (("a.png", 1), ("b.png", 0))]
+    kept = [line for line in table if "broken_hair" not in line]
+    (labels / "labels.csv").write_text("\n".join([*kept, *rows]) + "\n", "utf-8")
+    done = CliRunner().invoke(app, ["model.onnx", str(labels)])
+    assert done.exit_code == 0, done.output
+    assert "AUROC" in done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+
+
 def test_a_model_without_scales_is_judged_in_px_and_nobody_is_told_of_mm(labels, counter):
     counter.spec = replace(
         counter.spec, um_per_px=None, min_distance_um=None, long_side_px=400, min_distance_px=8.0, tolerance_px=16.0
@@ -79,7 +98,8 @@ def test_out_keeps_figures_counts_and_pictures(labels, counter, tmp_path):
 def test_json_is_all_that_is_printed(labels, counter):
     result = CliRunner().invoke(app, ["model.onnx", str(labels), "--json", "--split", "val", "--sign", "black_dot"])
     record = json.loads(result.stdout)
-    assert record["data"] == {"name": "demo", "split": "val", "rater": "", "captures": 1, "patients": 1}
+    data = {"name": "demo", "split": "val", "rater": "", "captures": 1, "patients": 1}
+    assert record["data"] == {**data, "splits": {"val": 1}}
     assert list(record["signs"]) == ["black_dot"]
 
 

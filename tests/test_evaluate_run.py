@@ -64,7 +64,9 @@ class FakeCounter:
         )
         counts = {name: sum(marked.sign == name for marked in objects) for name in self.spec.sign_names}
         signs = {
-            name: SignReading("refused", "too coarse") if name in self.refuses else SignReading("counted", count=count)
+            name: SignReading("refused", "too coarse")
+            if name in self.refuses
+            else SignReading("counted", count=count, presence=0.9 if count else 0.1)
             for name, count in counts.items()
         }
         return Reading(
@@ -100,6 +102,23 @@ def two_captures() -> LabelSet:
         [("a.png", "black_dot", 20, 20), ("a.png", "black_dot", 120, 20), ("b.png", "black_dot", 50, 50)],
         [("a.png", "black_dot", "exhaustive", None), ("b.png", "black_dot", "exhaustive", None)],
     )
+
+
+def test_where_only_presence_is_known_captures_with_the_sign_are_told_from_those_without():
+    known = {"a": 1, "b": 0, "c": 1, "d": 0, "e": 0}
+    labels = [(f"{name}.png", "black_dot", "presence", float(value)) for name, value in known.items()]
+    labels += [("f.png", "black_dot", "count", 2.0), ("a.png", "broken_hair", "partial", None)]
+    marked = [("black_dot", 20.0, 20.0)]
+    counter = FakeCounter({f"{name}.png": marked if name in "abcf" else [] for name in "abcdef"})
+    result = evaluate(counter, labelset_of([], labels))
+    told = result.presence["black_dot"]
+    # Of 3 with and 3 without the sign, one without it has a mark: of 9 pairs 6 are in order, and 3 tied.
+    assert (told.captures, told.present, told.auroc.value) == (6, 3, pytest.approx(7.5 / 9))
+    assert told.average_precision.value == pytest.approx(3 / 4)
+    # Of the one whose number is known, that is compared too.
+    assert result.signs["black_dot"].captures == 1
+    assert "broken_hair" not in result.presence
+    assert json.loads(json.dumps(result.to_dict()))["presence"]["black_dot"]["present"] == 3
 
 
 def test_marks_within_the_tolerance_in_mm_are_right_and_others_false(two_captures):
@@ -265,7 +284,8 @@ def test_what_is_written_can_be_read_back_and_has_no_number_that_json_lacks(two_
     summary, table = write_evaluation(result, tmp_path, provenance)
     record = json.loads(summary.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert record["schema"] == "trichotrack.evaluation/1"
-    assert record["data"] == {"name": "demo", "split": None, "rater": "", "captures": 2, "patients": 2}
+    data = {"name": "demo", "split": None, "rater": "", "captures": 2, "patients": 2}
+    assert record["data"] == {**data, "splits": {"train": 1, "val": 1}}
     assert record["signs"]["black_dot"]["recall"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert record["signs"]["black_dot"]["precision"]["value"] is None
     assert record["machine"]["cores"] >= 1

@@ -11,6 +11,7 @@ from labelled_folder import write_folder
 from tiny_model import build_tiny_model, scalp, tiny_spec
 from trichotrack.detect.decode import LOWEST_SCORE
 from trichotrack.detect.detections import Detections
+from trichotrack.evaluate.presence import presence_figures
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import CaptureRow, LabelRow
 from trichotrack.labels.write import write_labels
@@ -19,7 +20,7 @@ from trichotrack.model.batches import MOST_TIMES, CropsOrWholes, TrainingSet, tr
 from trichotrack.model.cli import main
 from trichotrack.model.datasets import CachedCapture, LabelledCapture, labelled_captures, presence_alone
 from trichotrack.model.export import Exported, spec_of
-from trichotrack.model.image_figures import ImageFigures, best_balance, least_error, presence_figures, validated
+from trichotrack.model.image_figures import ImageFigures, best_balance, least_error, validated
 from trichotrack.model.metrics import PointFigures
 from trichotrack.model.plan import Plan
 from trichotrack.model.sample import COUNT, EXHAUSTIVE, PRESENCE, UNKNOWN, Sample, Structures

@@ -53,8 +53,8 @@ def evaluate(
 ) -> None:
     """Compare a model's marks with labels: precision, recall, F1, count error and bias, with intervals over people.
 
-    A sign that is not exhaustively labelled in a capture is passed over there: unlabelled is not zero. Exit status 3
-    where some captures could not be read.
+    A sign that is not exhaustively labelled in a capture is passed over there: unlabelled is not zero. Where only its
+    presence is known: AUROC and average precision. Exit status 3 where some captures could not be read.
 
     Example: trichotrack evaluate model.onnx data/demo/labelled --split test --out evaluation
     """
@@ -134,7 +134,7 @@ def _evaluated(
 
 
 def _tables(result: Evaluation) -> list[Table]:
-    """How well points are found, and how well they are counted: two tables, so that each fits 80 columns."""
+    """How well points are found, how well they are counted, and presences told: apart, so that each fits 80 columns."""
     from rich.text import Text
 
     title = f"{result.data}, {result.split}" if result.split else result.data
@@ -145,7 +145,14 @@ def _tables(result: Evaluation) -> list[Table]:
         points.add_row(Text(sign), str(row.labelled), str(row.predicted), *rates)
         errors = (_cell(row.count_mae, ".2f"), _cell(row.bias, "+.2f"), _cell(row.false_positives_per_cm2, ".1f"))
         counts.add_row(Text(sign), str(row.captures), *errors)
-    return [points, counts]
+    tables = [points, counts] if result.signs else []
+    if result.presence:
+        presence = _blank("" if tables else title, ("captures", "with it", "AUROC", "average precision"))
+        for sign, known in result.presence.items():
+            ranks = (_cell(known.auroc, ".3f"), _cell(known.average_precision, ".3f"))
+            presence.add_row(Text(sign), str(known.captures), str(known.present), *ranks)
+        tables.append(presence)
+    return tables
 
 
 def _blank(title: str, columns: Sequence[str]) -> Table:
@@ -174,6 +181,16 @@ def _remarks(result: Evaluation) -> list[str]:
     """What must be known to judge the table."""
     read = f"{numbered(result.captures, 'capture')} of {numbered(result.patients, 'patient')}"
     lines = [f"{read}; {_near(result)}. Below each value its 95 % interval, by resampling patients."]
+    taught = {name: count for name, count in result.splits.items() if name in ("train", "val")}
+    if taught and result.split is None:
+        told = " and ".join(f"{count} of split {name}" for name, count in taught.items())
+        lines.append(
+            f"Of all captures {told}: of a model that was trained or chosen with these the figures are too good. "
+            "--split test takes the others."
+        )
+    if result.split in ("train", "val"):
+        what = "taught by" if result.split == "train" else "chosen, with its thresholds, by"
+        lines.append(f"Figures of a model that was {what} split {result.split} of this folder are too good.")
     if not result.calibrated:
         lines.append(
             "The model was trained without scales: nothing is told per cm², and a tolerance in px is another size of "

@@ -151,6 +151,8 @@ def _remarks(result: Agreement) -> list[str]:
         "form and, where patients have several captures (for κ always), by resampling them too: the farther end counts."
     )
     lines = [near + intervals]
+    if result.patients_notice:
+        lines.append(f"{result.patients_notice[0].upper()}{result.patients_notice[1:]}.")
     if any(pair.patients == 1 for pair in result.pairs):
         lines.append("One patient says nothing of others: no intervals.")
     elif any(pair.patients < 20 for pair in result.pairs):

@@ -24,6 +24,7 @@ from trichotrack.evaluate.figures import Figure, summarise
 from trichotrack.evaluate.points import CaptureScore
 from trichotrack.evaluate.readers import Reader, Readings
 from trichotrack.evaluate.run import DEFAULT_TOLERANCE_MM
+from trichotrack.labels.patients import patients_notice
 from trichotrack.labels.tables import CaptureRow, ObjectRow
 from trichotrack.problems import InputError, Problem
 from trichotrack.signs import DOTS, STRUCTURE
@@ -91,7 +92,8 @@ def agree(
     together = _together(readings, signs, ignored_signs, resamples) if len(readings.readers) > 2 else ()
     names = tuple(reader.name for reader in readings.readers)
     refused = tuple(f"{problem.place}: {problem.message}" for problem in problems)
-    return Agreement(names, tolerance_mm, tuple(ignored_signs), tuple(pairs), together, refused)
+    notice = patients_notice(readings.captures.values())
+    return Agreement(names, tolerance_mm, tuple(ignored_signs), tuple(pairs), together, refused, notice)
 
 
 def _pair(

@@ -91,7 +91,8 @@ class AllReaders:
 class Agreement:
     """Every pair of readers, and where there are more than two, all of them together.
 
-    refused: pairs that cannot be compared, each with its reason.
+    refused: pairs that cannot be compared, each with its reason. patients_notice: what must stand beside every figure
+    where patients are not known (see labels/patients.py), else "".
     """
 
     readers: tuple[str, ...]
@@ -100,6 +101,7 @@ class Agreement:
     pairs: tuple[PairAgreement, ...]
     together: tuple[AllReaders, ...]
     refused: tuple[str, ...] = ()
+    patients_notice: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **dataclasses.asdict(self)}

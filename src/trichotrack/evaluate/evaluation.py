@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from trichotrack.capture import read_capture
 from trichotrack.evaluate.agreement_result import ClassAgreement
 from trichotrack.evaluate.figures import SignFigures
 from trichotrack.evaluate.points import CaptureScore
+from trichotrack.evaluate.presence import PresenceFigures
 from trichotrack.labels.spreadsheet import csv_text, escape
 from trichotrack.pictures import Mark, compare, save_picture
 from trichotrack.problems import Problem
@@ -41,7 +42,8 @@ class Evaluation:
     labelled and found, whether they are called the same (rows by label); None where there are none. patients_notice:
     what must stand beside every figure where patients are not known (see labels/patients.py), else "". tolerance_mm:
     how near a mark had to be; None for a model trained without scales, where tolerance_px, in images resampled to
-    long_side_px, stands for it.
+    long_side_px, stands for it. splits: captures by the split that they are in. presence: of signs of which in some
+    captures only the presence is known.
     """
 
     model: ModelRef
@@ -63,6 +65,8 @@ class Evaluation:
     patients_notice: str = ""
     tolerance_px: float | None = None
     long_side_px: int | None = None
+    splits: Mapping[str, int] = field(default_factory=dict)
+    presence: Mapping[str, PresenceFigures] = field(default_factory=dict)
 
     @property
     def calibrated(self) -> bool:
@@ -80,6 +84,7 @@ class Evaluation:
                 "rater": self.rater,
                 "captures": self.captures,
                 "patients": self.patients,
+                "splits": dict(self.splits),
                 **({"patients_notice": self.patients_notice} if self.patients_notice else {}),
             },
             "tolerance_mm": self.tolerance_mm,
@@ -87,6 +92,7 @@ class Evaluation:
             "ignored_signs": list(self.ignored_signs),
             "seconds": round(self.seconds, 3),
             "signs": {name: asdict(figures) for name, figures in self.signs.items()},
+            **({"presence": {name: asdict(one) for name, one in self.presence.items()}} if self.presence else {}),
             "classes": None if self.classes is None else asdict(self.classes),
             "unlabelled": dict(self.unlabelled),
             "refused": dict(self.refused),

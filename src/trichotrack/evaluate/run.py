@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trichotrack.detect.decode import chance_of_any
 from trichotrack.detect.matching import match
 from trichotrack.evaluate.classes import Pairs, class_agreement
 from trichotrack.evaluate.evaluation import Comparison, Evaluation
 from trichotrack.evaluate.figures import summarise
 from trichotrack.evaluate.points import CaptureScore, sweep_capture
+from trichotrack.evaluate.presence import presence_figures
 from trichotrack.geometry import Scale
 from trichotrack.labels.derive import with_parents
 from trichotrack.labels.masks import read_mask
@@ -29,6 +32,9 @@ from trichotrack.signs import STRUCTURE, Sign
 
 DEFAULT_TOLERANCE_MM = 0.15
 """For a model whose spec names none."""
+
+TELLS_PRESENCE = ("exhaustive", "count", "presence")
+"""Levels of labels that say whether a capture has a sign."""
 
 
 class Reader(Protocol):
@@ -49,6 +55,11 @@ class _Known:
 
     labels: Mapping[tuple[str, str], LabelRow]
     objects: Mapping[str, list[ObjectRow]]
+
+    def level_of(self, file: str, sign: str) -> str:
+        """One of labels.rows.LEVELS, or "" where nothing is known."""
+        label = self.labels.get((file, sign))
+        return label.level if label else ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class _Tally:
     refused: dict[str, int] = field(default_factory=dict)
     patients: set[str] = field(default_factory=set)
     pairs: list[tuple[str, Pairs]] = field(default_factory=list)
+    presences: dict[str, list[tuple[str, bool, float]]] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -104,7 +116,8 @@ def evaluate(
     ignored_signs: a mark on one of these is neither right nor wrong; by default those of the model's spec that the
     labels know. name: of the data, by default that of the folder. on_capture: told (done, of all).
     A capture that is not exhaustively labelled for a sign says nothing of it; one labelled by number, or read without
-    a scale, is counted only. Where a capture has a valid_area, what lies off it is neither right nor wrong.
+    a scale, is counted only. Where of some captures only a sign's presence is known, it is said how well captures with
+    it are told from those without. Where a capture has a valid_area, what lies off it is neither right nor wrong.
     Raises InputError where nothing can be compared; a capture that cannot be read becomes a problem in the result.
     """
     tolerance = _tolerance(reader.spec, tolerance_mm)
@@ -137,6 +150,12 @@ def evaluate(
         seconds=tally.seconds,
         classes=class_agreement(tally.pairs, list(channels), resamples)[0],
         patients_notice=patients_notice(captures),
+        splits=Counter(capture.split for capture in captures if capture.split),
+        presence={
+            sign: presence_figures(*zip(*known_of, strict=True))
+            for sign, known_of in tally.presences.items()
+            if any(known.level_of(capture.file, sign) == "presence" for capture in captures)
+        },
         tolerance_px=tolerance.px,
         long_side_px=tolerance.long_side_px,
     )
@@ -170,9 +189,10 @@ def _compare(
     """One capture into the tally."""
     labels = {sign: known.labels.get((capture.file, sign)) for sign in channels}
     scored = [sign for sign, label in labels.items() if label is not None and label.level in {"exhaustive", "count"}]
+    told = [sign for sign in channels if known.level_of(capture.file, sign) in TELLS_PRESENCE]
     for sign in channels:
-        tally.unlabelled[sign] += sign not in scored
-    if not scored:
+        tally.unlabelled[sign] += sign not in told
+    if not told:
         return
     started = time.perf_counter()
     try:
@@ -193,20 +213,26 @@ def _compare(
     ignored_xy = _points(marked for marked in objects if marked.sign in ignored_signs)
     labelled: list[Mark] = []
     predicted: list[Mark] = []
-    for sign in scored:
+    for sign in told:
         if any(reading.signs[channel].status == "refused" for channel in channels[sign] if channel in reading.signs):
             tally.refused[sign] += 1
             continue
         truth = [marked for marked in objects if marked.sign == sign]
+        label = labels[sign]
+        present = bool(truth) if label is None or label.value is None else label.value > 0
+        chance = chance_of_any(np.array([reading.signs[channel].presence or 0.0 for channel in channels[sign]]))
+        tally.presences.setdefault(sign, []).append((capture.patient, present, chance))
+        if sign not in scored:
+            continue
         found = [marked for marked in marks if marked.sign in channels[sign]]
         tally.scores.append(_score(capture, labels[sign], truth, found, ignored_xy, tolerance_px, reading))
         if not _is_drawn_as_children(sign, scored, labelset.signs):
             labelled += [_mark(marked, sign) for marked in truth]
             predicted += [_mark(marked, sign) for marked in found]
     if tolerance_px is not None:
-        told = [sign for sign in scored if _tells_class(sign, labels[sign], channels, reading, labelset.signs)]
-        named = [one for one in objects if one.sign in told]
-        marked = [one for one in marks if one.sign in told]
+        named_by = [sign for sign in scored if _tells_class(sign, labels[sign], channels, reading, labelset.signs)]
+        named = [one for one in objects if one.sign in named_by]
+        marked = [one for one in marks if one.sign in named_by]
         matched = match(_points(named), _points(marked), tolerance_px)
         tally.pairs.append((capture.patient, [(named[i].sign, marked[j].sign) for i, j in matched]))
     tally.comparisons.append(Comparison(capture.file, capture.patient, tuple(labelled), tuple(predicted)))
@@ -297,7 +323,7 @@ def _comparable(
     spec: ModelSpec, labelset: LabelSet, known: _Known, wanted: Sequence[str], ignored: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
     """The model's channels that count each sign to compare; InputError where a wanted sign cannot be."""
-    scored = {label.sign for label in known.labels.values() if label.level in {"exhaustive", "count"}}
+    scored = {label.sign for label in known.labels.values() if label.level in TELLS_PRESENCE}
     unknown = [sign for sign in (*wanted, *ignored) if sign not in labelset.signs]
     if unknown:
         raise InputError(
@@ -310,11 +336,11 @@ def _comparable(
         if counted and sign in scored:
             channels[sign] = counted
         elif counted:
-            faults.append(f"{sign} is nowhere labelled exhaustively or by number")
+            faults.append(f"{sign} is nowhere labelled exhaustively, by number or by presence")
         else:
             faults.append(f"{sign} is not counted by the model")
     if (wanted and faults) or not channels:
-        told = "; ".join(faults) or f"{labelset.folder} has nothing labelled exhaustively or by number"
+        told = "; ".join(faults) or f"{labelset.folder} has nothing labelled exhaustively, by number or by presence"
         raise InputError(f"{told}. The model {spec.name} counts {', '.join(spec.sign_names)}.")
     return channels
 

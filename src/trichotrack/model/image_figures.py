@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from trichotrack.detect.decode import chance_of_any
 from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.figures import Figure, SignFigures, summarise
 from trichotrack.evaluate.points import AS_GOOD_F1, DEFAULT_THRESHOLD, CaptureScore, best_thresholds
-from trichotrack.model.metrics import PointFigures, PresenceFigures, Validated, by_capture_and_sign
+from trichotrack.evaluate.presence import presence_figures
+from trichotrack.model.metrics import PointFigures, Validated, by_capture_and_sign
 from trichotrack.model.sample import COUNT, EXHAUSTIVE, PRESENCE
 from trichotrack.problems import InputError
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 COLUMNS = 6
 """Of the table that ImageFigures keeps."""
-
-RESAMPLES = 400
-"""Of patients: fewer than for other figures, since each resample is ranked anew at every validation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,32 +152,6 @@ def _between(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Thresholds between neighbouring scores (and 0 and 1): one for each way to part them."""
     levels = np.unique(np.concatenate([[0.0], scores, [1.0]]))
     return (levels[1:] + levels[:-1]) / 2
-
-
-def presence_figures(patients: Sequence[str], present: Sequence[bool], chances: Sequence[float]) -> PresenceFigures:
-    """AUROC and average precision over captures, with 95 % intervals from resampling patients, captures and all."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    truth, chance = np.array(present, np.bool_), np.array(chances, np.float64)
-    names, whose = np.unique(np.array(patients), return_inverse=True)
-    times = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES)
-
-    def figure(score: Callable[..., float]) -> Figure:
-        if truth.all() or not truth.any():
-            return Figure(None)
-        drawn = [times[i][whose] for i in range(RESAMPLES)]
-        # A resample of one kind only defines neither figure.
-        usable = [weight for weight in drawn if weight[truth].any() and weight[~truth].any()]
-        values = [score(truth, chance, sample_weight=weight) for weight in usable]
-        value = float(score(truth, chance))
-        if len(names) < 2 or not values:
-            return Figure(value)
-        low, high = np.quantile(values, [0.025, 0.975])
-        return Figure(value, float(low), float(high))
-
-    return PresenceFigures(
-        len(truth), len(names), int(truth.sum()), figure(roc_auc_score), figure(average_precision_score)
-    )
 
 
 def nothing_counted(sign: str) -> SignFigures:

@@ -14,26 +14,13 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from trichotrack.detect.detections import Detections
-from trichotrack.evaluate.figures import Figure, SignFigures, summarise
+from trichotrack.evaluate.figures import SignFigures, summarise
 from trichotrack.evaluate.points import AS_GOOD_F1, Sweep, best_thresholds, sweep_capture
+from trichotrack.evaluate.presence import PresenceFigures
 from trichotrack.model.sample import Structures
 
 COLUMNS = 8
 """Of the table that PointFigures keeps."""
-
-
-@dataclass(frozen=True)
-class PresenceFigures:
-    """How well captures with a sign are told from those without it, by the chance that one of its marks is right.
-
-    captures, patients: of which presence is known; present: captures with the sign. Intervals over people.
-    """
-
-    captures: int
-    patients: int
-    present: int
-    auroc: Figure
-    average_precision: Figure
 
 
 @dataclass(frozen=True)

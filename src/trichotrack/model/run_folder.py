@@ -122,7 +122,9 @@ class RunFolder(Callback):
         _pictures(self._folder / "pictures", trainer, pl_module, self._found)
         self._found = {}
         validated = {name: asdict(sign) for name, sign in pl_module.validated.items()}
-        _write(self._folder / "figures.json", {"epoch": trainer.current_epoch + 1, "validation": validated})
+        notice = getattr(trainer.datamodule, "patients_notice", "")
+        told = {"epoch": trainer.current_epoch + 1, **({"patients_notice": notice} if notice else {})}
+        _write(self._folder / "figures.json", {**told, "validation": validated})
 
     @staticmethod
     def _draws(trainer: Trainer) -> bool:
