@@ -174,6 +174,34 @@ def test_yolo_with_classes_txt_beside_the_images(folder: Path) -> None:
     assert objects_of(labelset) == [("P1_1", "broken_hair", 32, 24, NO, NO, 16, 12)]
 
 
+def test_images_called_nearly_or_just_as_files_that_are_no_labels_keep_their_yolo_labels(tmp_path: Path) -> None:
+    names = ["Valdez_1", "Tester_1", "Notes_2", "classes"]
+    save_images(tmp_path / "images", names)
+    labels = {f"images/{name}.txt": "0 0.5 0.5 0.1 0.1\n" for name in names}
+    others = {"images/README.txt": "no label", "README.roboflow.txt": "no label", "train.txt": "images/Valdez_1.jpg"}
+    source = yolo(tmp_path, labels | others)
+    summary, labelset = bring_in(read_yolo(source), tmp_path, pattern="", file_is_patient=True, missing_is_empty=True)
+    assert sorted(Path(o.file).stem for o in labelset.objects) == sorted(names)
+    (note,) = [note for note in summary.notes if "text files" in note]
+    assert note.endswith(": README.roboflow.txt, images/README.txt, train.txt")
+    assert summary.notes[note] == 3
+
+
+def test_yolo_text_files_outside_the_folders_of_labels_are_named(folder: Path) -> None:
+    texts = {"labels/P1_1.txt": "0 0.5 0.5 0.1 0.1\n", "labels/classes.txt": "dot\nhair\n", "images/P1_2.txt": ""}
+    summary, labelset = bring_in(read_yolo(yolo(folder, texts)), folder)
+    assert [capture.file for capture in labelset.captures] == ["images/P1_1.jpg"]
+    assert any(note.endswith(": images/P1_2.txt, labels/classes.txt") for note in summary.notes)
+
+
+def test_yolo_images_may_lie_elsewhere_and_a_set_without_labels_names_what_was_there(tmp_path: Path) -> None:
+    save_images(tmp_path / "images", ["test"])
+    source = yolo(tmp_path / "set", {"test.txt": "0 0.5 0.5 0.1 0.1\n"})
+    assert len(read_yolo(source, images=tmp_path / "images").images) == 1
+    with pytest.raises(InputError, match=r"has no label file .*, but test\.txt"):
+        read_yolo(source)
+
+
 def test_yolo_shares_are_of_the_upright_image(tmp_path: Path) -> None:
     save_turned(tmp_path / "images" / "P4_1.jpg")
     source = yolo(tmp_path, {"labels/P4_1.txt": "0 0.75 0.25 0.1 0.1\n"})

@@ -170,9 +170,9 @@ def import_labels(
         overwrite=overwrite,
     )
     ends = {"root": root, "tip": tip}
-    found = _read(form, source, out, ends, vectors=vectors, by_annotator=by_annotator, in_place=in_place)
     if images is None or form is Format.folders:
         images = source if source.is_dir() else source.parent
+    found = _read(form, source, images, out, ends, vectors=vectors, by_annotator=by_annotator, in_place=in_place)
     try:
         summary = assemble(found, images, out, options)
     except ImportRefusal as refusal:
@@ -194,7 +194,15 @@ def _refuse_misplaced(form: Format, given: Mapping[str, tuple[bool, frozenset[Fo
 
 
 def _read(
-    form: Format, source: Path, out: Path, ends: Mapping[str, str], *, vectors: bool, by_annotator: bool, in_place: bool
+    form: Format,
+    source: Path,
+    images: Path,
+    out: Path,
+    ends: Mapping[str, str],
+    *,
+    vectors: bool,
+    by_annotator: bool,
+    in_place: bool,
 ) -> Annotations:
     """What the source says; only the module of its format is imported."""
     if form is Format.coco:
@@ -204,7 +212,7 @@ def _read(
     if form is Format.yolo:
         from trichotrack.labels.importers.yolo import read_yolo
 
-        return read_yolo(source, **ends)
+        return read_yolo(source, images=images, **ends)
     if form is Format.voc:
         from trichotrack.labels.importers.voc import read_voc
 
