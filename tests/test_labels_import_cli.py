@@ -105,6 +105,8 @@ def test_an_import_that_is_refused_shows_what_the_first_names_told_and_everythin
         (["counts", "--level", "partial"], "--level partial says nothing of counts"),
         (["voc", "--exclusive"], "--exclusive says nothing of voc"),
         (["folders", "--missing-is-empty"], "--missing-is-empty says nothing of folders"),
+        (["counts", "--empty-is-unknown"], "--empty-is-unknown says nothing of counts"),
+        (["coco", "--empty-is-unknown", "--missing-is-empty"], "cannot mean both"),
         (["folders", "--images", "elsewhere"], "--images says nothing of folders"),
         (["yolo", "--tip-first"], "--tip-first says nothing of yolo"),
         (["cvat", "--by-annotator"], "--by-annotator says nothing of cvat: it is for label-studio"),

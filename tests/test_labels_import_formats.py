@@ -202,6 +202,64 @@ def test_yolo_images_may_lie_elsewhere_and_a_set_without_labels_names_what_was_t
         read_yolo(source)
 
 
+@pytest.mark.parametrize("form", ["coco", "cvat", "yolo"])
+def test_images_listed_without_a_mark_are_told_and_on_request_unknown(folder: Path, form: str) -> None:
+    listed = [{"id": n, "file_name": f"{name}.jpg"} for n, name in enumerate(("P1_1", "P1_2", "P2_1"), start=1)]
+    mark = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 4, 6]}
+    images = [f'<image name="{one["file_name"]}">' for one in listed]
+    (folder / "a.xml").write_text(
+        f'<annotations>{images[0]}<points label="dot" points="1,2"/></image>{"</image>".join(images[1:])}</image>'
+        "</annotations>"
+    )
+    found = {
+        "coco": lambda: read_coco(coco(folder, [mark], images=listed)),
+        "cvat": lambda: read_cvat(folder / "a.xml"),
+        "yolo": lambda: read_yolo(
+            yolo(folder, {"labels/P1_1.txt": "0 .5 .5 .1 .1", "labels/P1_2.txt": "", "labels/P2_1.txt": ""})
+        ),
+    }[form]
+    summary, labelset = bring_in(found(), folder)
+    assert levels_of(labelset)["P2_1", "black_dot"] == "exhaustive"
+    (note,) = [note for note in summary.notes if note.startswith("2 of 3 images hold no mark at all")]
+    assert "taken as showing none" in note
+    assert note.endswith(": P1_2.jpg; P2_1.jpg")
+    summary, labelset = bring_in(found(), folder, empty_is_unknown=True, overwrite=True)
+    assert {row.file for row in labelset.labels} == {"images/P1_1.jpg"}
+    assert len(labelset.captures) == 3
+    assert summary.notes["2 of 3 images hold no mark at all: left unknown: P1_2.jpg; P2_1.jpg"] == 2
+
+
+def test_an_image_with_predictions_alone_is_unknown_where_empty_ones_are_and_one_with_a_tag_is_not(
+    folder: Path,
+) -> None:
+    predicted = '<points label="dot" points="1,2"><attribute name="origin">prediction</attribute></points>'
+    (folder / "a.xml").write_text(
+        f'<annotations><image name="P1_1.jpg"><points label="dot" points="3,4"/><points label="hair" points="3,4"/>'
+        f'</image><image name="P1_2.jpg">{predicted}</image><image name="P2_1.jpg"><tag label="yellow_dot"/></image>'
+        "</annotations>"
+    )
+    _, labelset = bring_in(read_cvat(folder / "a.xml"), folder)
+    assert levels_of(labelset)["P1_2", "broken_hair"] == "exhaustive"
+    summary, labelset = bring_in(read_cvat(folder / "a.xml"), folder, empty_is_unknown=True, overwrite=True)
+    assert {row.file for row in labelset.labels} == {"images/P1_1.jpg", "images/P2_1.jpg"}
+    assert levels_of(labelset)["P2_1", "broken_hair"] == "exhaustive"
+    assert sum(summary.dropped.values()) == 1
+
+
+def test_images_without_annotation_that_a_person_calls_empty_are_named(folder: Path) -> None:
+    source = yolo(folder, {"labels/P1_1.txt": "0 0.5 0.25 0.125 0.25\n"})
+    summary, _ = bring_in(read_yolo(source), folder, missing_is_empty=True)
+    assert summary.notes["2 of 3 images hold no mark at all: taken as showing none: P1_2.jpg; P2_1.jpg"] == 2
+    with pytest.raises(InputError, match="Give one"):
+        bring_in(read_yolo(source), folder, missing_is_empty=True, empty_is_unknown=True, overwrite=True)
+
+
+def test_nothing_is_said_of_empty_images_where_they_are_not_taken_as_showing_none(folder: Path) -> None:
+    source = yolo(folder, {"labels/P1_1.txt": "0 0.5 0.25 0.125 0.25\n", "labels/P2_1.txt": ""})
+    summary, _ = bring_in(read_yolo(source), folder, level="partial")
+    assert not any("no mark at all" in note for note in summary.notes)
+
+
 def test_yolo_shares_are_of_the_upright_image(tmp_path: Path) -> None:
     save_turned(tmp_path / "images" / "P4_1.jpg")
     source = yolo(tmp_path, {"labels/P4_1.txt": "0 0.75 0.25 0.1 0.1\n"})
@@ -264,7 +322,10 @@ def test_cvat_keeps_points_lines_skeletons_boxes_and_tags(folder: Path) -> None:
         ("P2_1", "broken_hair"): "exhaustive",
     }
     assert summary.dropped == {"a mask has no root and no outline that could be read": 1}
-    assert summary.notes == {"marks whose attributes are not kept": 1}
+    assert summary.notes == {
+        "marks whose attributes are not kept": 1,
+        "1 of 2 images hold no mark at all: taken as showing none (if nobody opened them: --empty-is-unknown): P2_1.jpg": 1,
+    }
     assert [(line.name, line.sign, line.read, line.taken) for line in summary.classes] == [
         ("dot", "black_dot", 7, 6), ("hair", "broken_hair", 3, 3), ("yellow_dot", "yellow_dot", 1, 1),
     ]  # fmt: skip

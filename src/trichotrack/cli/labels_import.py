@@ -97,6 +97,13 @@ def import_labels(
     missing_is_empty: Annotated[
         bool, typer.Option("--missing-is-empty", help="An image without annotation was looked at and shows none.")
     ] = False,
+    empty_is_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--empty-is-unknown",
+            help="An image listed without any mark may never have been opened: nothing is known of it.",
+        ),
+    ] = False,
     exclusive: Annotated[
         bool,
         typer.Option("--exclusive", help="Of tags, choices, flags, presence and folders: what is not named is absent."),
@@ -150,6 +157,7 @@ def import_labels(
             "--by-annotator": (by_annotator, frozenset({Format.label_studio})),
             "--exclusive": (exclusive, _TAGS),
             "--missing-is-empty": (missing_is_empty, frozenset(Format) - _VALUES),
+            "--empty-is-unknown": (empty_is_unknown, frozenset(Format) - _VALUES),
             "--level partial": (level is ImportLevel.partial, frozenset(Format) - _VALUES),
         },
     )
@@ -164,6 +172,7 @@ def import_labels(
         rater=rater,
         level=level.value,
         missing_is_empty=missing_is_empty,
+        empty_is_unknown=empty_is_unknown,
         exclusive=exclusive,
         tip_first=tip_first,
         in_place=in_place,

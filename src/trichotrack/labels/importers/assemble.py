@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trichotrack.labels.importers.common import Annotations, ClassLine, ImportOptions, ImportRefusal, ImportSummary
-from trichotrack.labels.importers.identity import alike, identify
+from trichotrack.labels.importers.identity import EXAMPLES_SHOWN, alike, identify
 from trichotrack.labels.importers.images import images_in, is_unproven, place_images
 from trichotrack.labels.importers.matching import AnnotatedImage, Tally, match_images, said_in
 from trichotrack.labels.importers.taking import take
@@ -31,6 +31,11 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
     images_dir: the images lie in it or below. Raises ImportRefusal with all problems at once, having written nothing.
     """
     images_dir, out = Path(images_dir), Path(out)
+    if options.missing_is_empty and options.empty_is_unknown:
+        message = (
+            "--missing-is-empty and --empty-is-unknown are given, and what has no mark cannot mean both. Give one."
+        )
+        raise InputError(message)
     problems, tally = list(found.problems), Tally()
     available = images_in(images_dir, out, in_place=options.in_place)
     images = match_images(found, available, options, problems, tally)
@@ -80,7 +85,7 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
         dropped=dict(dropped),
         classes=tuple(lines),
         images_left_out=dict(tally.images),
-        notes=dict(found.notes + _remarks(images, labelset, classes, tally)),
+        notes=dict(found.notes + _empty(images, labelset, options) + _remarks(images, labelset, classes, tally)),
         examples=examples,
     )
 
@@ -133,6 +138,26 @@ def _lines(tally: Tally, classes: Mapping[str, str | None]) -> list[ClassLine]:
         dropped = {why: count for (of, why), count in sorted(tally.dropped.items()) if of == name}
         lines.append(ClassLine(name, classes.get(name), tally.read[name], tally.taken[name], kinds, dropped))
     return lines
+
+
+def _empty(images: Sequence[AnnotatedImage], labelset: LabelSet, options: ImportOptions) -> Counter[str]:
+    """What images are taken as of which nothing was said: each is named, for nobody may have looked at it."""
+    without = {(row.file, row.rater) for row in labelset.labels if row.level == "exhaustive" or row.value == 0}
+    read = [
+        (f"{image.name}, by {rater}" if rater else image.name, (capture.file, rater) in without)
+        for image, capture in zip(images, labelset.captures, strict=True)
+        for rater, annotation in image.annotations.items()
+        if annotation.is_empty
+    ]
+    names = [name for name, none_there in read if none_there or options.empty_is_unknown]
+    if not names:
+        return Counter()
+    every = sum(len(image.annotations) for image in images)
+    shown = "; ".join(names[:EXAMPLES_SHOWN]) + ("; …" if len(names) > EXAMPLES_SHOWN else "")
+    taken = "left unknown" if options.empty_is_unknown else "taken as showing none"
+    if not (options.empty_is_unknown or options.missing_is_empty):
+        taken += " (if nobody opened them: --empty-is-unknown)"
+    return Counter({f"{len(names)} of {every} images hold no mark at all: {taken}: {shown}": len(names)})
 
 
 def _remarks(
