@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imports_made import bring_in, levels_of, objects_of, save_images, save_turned
+from imports_made import MAP, bring_in, levels_of, objects_of, save_images, save_turned
 from labels_fixture import save_csv, save_xlsx
 from trichotrack.labels.importers import shapes
 from trichotrack.labels.importers.coco import read_coco
+from trichotrack.labels.importers.common import ClassMap
 from trichotrack.labels.importers.cvat import read_cvat
 from trichotrack.labels.importers.folders import read_folders
 from trichotrack.labels.importers.label_studio import read_label_studio
@@ -324,7 +325,7 @@ def test_cvat_keeps_points_lines_skeletons_boxes_and_tags(folder: Path) -> None:
     assert summary.dropped == {"a mask has no root and no outline that could be read": 1}
     assert summary.notes == {
         "marks whose attributes are not kept": 1,
-        "1 of 2 images hold no mark at all: taken as showing none (if nobody opened them: --empty-is-unknown): P2_1.jpg": 1,
+        "1 of 2 images hold no mark at all: taken as showing none (never opened? --empty-is-unknown): P2_1.jpg": 1,
     }
     assert [(line.name, line.sign, line.read, line.taken) for line in summary.classes] == [
         ("dot", "black_dot", 7, 6), ("hair", "broken_hair", 3, 3), ("yellow_dot", "yellow_dot", 1, 1),
@@ -585,9 +586,47 @@ def test_a_table_of_presence_leaves_blanks_unknown_unless_told_otherwise(folder:
     assert levels_of(labelset) == known | {("P1_1", "broken_hair"): "presence 0"}
 
 
-def test_two_classes_that_are_one_sign_are_added_and_unknown_where_one_is(folder: Path) -> None:
-    from trichotrack.labels.importers.common import ClassMap
+def test_a_presence_may_be_written_as_any_number_and_what_stands_for_nothing_is_unknown(folder: Path) -> None:
+    save_csv(folder, {"seen": [["file", "dot", "hair"], ["P1_1", "1.0", "n/a"], ["P1_2", "0.0", "NaN"],
+                               ["P2_1", "NA", "-"]]})  # fmt: skip
+    _, labelset = bring_in(read_values(folder / "seen.csv", "presence"), folder)
+    assert levels_of(labelset) == {("P1_1", "black_dot"): "presence 1", ("P1_2", "black_dot"): "presence 0"}
+    save_csv(folder, {"counts": [["file", "dot"], ["P1_1", "3.0"], ["P1_2", "#N/A"], ["P2_1", "\u2013"]]})
+    _, labelset = bring_in(read_values(folder / "counts.csv", "count"), folder, overwrite=True)
+    assert levels_of(labelset) == {("P1_1", "black_dot"): "count 3"}
 
+
+@pytest.mark.parametrize("kind", ["presence", "count"])
+def test_a_column_of_something_else_is_told_once_unless_the_map_leaves_it_out(folder: Path, kind: Any) -> None:
+    rows = [["file", "dot", "device_type", "dirt"], ["P1_1", 1, "Canon", "a bit"], ["P1_2", 0, "Nikon", 1],
+            ["P2_1", "", "-", ""]]  # fmt: skip
+    save_csv(folder, {"table": rows})
+    with pytest.raises(InputError) as caught:
+        bring_in(read_values(folder / "table.csv", kind), folder)
+    (told,) = caught.value.problems
+    assert (told.place, told.value) == ("class", "device_type")
+    assert "in 2 cells (the first, 'Canon' in row 2" in told.message
+    assert "device_type: null" in told.remedy
+    left_out = ClassMap({**MAP.classes, "device_type": None})
+    summary, labelset = bring_in(read_values(folder / "table.csv", kind), folder, class_map=left_out)
+    assert levels_of(labelset) == {("P1_1", "black_dot"): f"{kind} 1", ("P1_2", "black_dot"): f"{kind} 0"}
+    assert summary.dropped == {
+        "class device_type is left out by the map": 2,
+        "class dirt is left out by the map": 2,
+    }
+
+
+def test_the_cells_that_are_wrong_are_told_each_where_others_of_their_column_are_right(folder: Path) -> None:
+    rows = [["file", "dot", "stage"], ["P1_1", 1, 1], ["P1_2", "yes", 2], ["P2_1", "perhaps", 3]]
+    save_csv(folder, {"table": rows})
+    with pytest.raises(InputError) as caught:
+        bring_in(read_values(folder / "table.csv", "presence"), folder)
+    assert [(p.place, p.row, p.column, p.value) for p in caught.value.problems] == [
+        ("class", None, "", "stage"), ("table.csv", 4, "dot", "perhaps"),
+    ]  # fmt: skip
+
+
+def test_two_classes_that_are_one_sign_are_added_and_unknown_where_one_is(folder: Path) -> None:
     save_csv(folder, {"c": [["file", "short", "long"], ["P1_1.jpg", 3, 4], ["P1_2.jpg", 5, ""]]})
     both = ClassMap({"short": "broken_hair", "long": "broken_hair"})
     _, labelset = bring_in(read_values(folder / "c.csv", "count"), folder, class_map=both)

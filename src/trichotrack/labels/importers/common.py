@@ -38,11 +38,15 @@ class Mark:
 
 @dataclass(frozen=True)
 class ClassValue:
-    """What is said of a class for the whole image: presence 0 or 1, or a count."""
+    """What is said of a class for the whole image: presence 0 or 1, or a count.
+
+    fault: why the value cannot be used (it is NaN then), None where it can. That matters where the class is taken.
+    """
 
     class_name: str
     level: Literal["presence", "count"]
     value: float
+    fault: Problem | None = None
 
 
 @dataclass(frozen=True)

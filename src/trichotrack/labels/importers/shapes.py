@@ -9,7 +9,6 @@ from trichotrack.labels.importers.common import Mark
 
 Point = tuple[float, float]
 
-
 NOT_FINITE = "its coordinates are not finite numbers"
 
 
