@@ -120,6 +120,19 @@ def test_options_that_say_nothing_of_a_format_are_refused(folder: Path, argument
     assert said in str(done.exception)
 
 
+def test_an_import_to_the_folder_of_its_images_says_how_they_are_found(folder: Path) -> None:
+    source = sources(folder)["yolo"]
+    given = ["yolo", source, "--pattern", "{patient}_{n}", "--map", folder / "map.yaml", "--out", folder]
+    (folder / "by-class" / "dot" / "P1_1.jpg").unlink()
+    refused = run(*given)
+    said = f"what lies in {folder / 'images'} is passed over (3 images), for imports to {folder} put theirs there"
+    assert said in str(refused.exception)
+    assert "with --in-place, or name another --out" in str(refused.exception)
+    done = run(*given, "--in-place")
+    assert done.exit_code == 0, done.exception
+    assert [capture.file for capture in read_labels(folder, check_images=True).captures] == ["images/P1_1.jpg"]
+
+
 def test_the_images_are_looked_for_where_the_source_is(folder: Path) -> None:
     source = sources(folder)["cvat"]
     done = run("cvat", source, "--pattern", "{patient}_{n}", "--out", folder / "out", "--map", folder / "map.yaml")

@@ -17,7 +17,7 @@ from trichotrack.labels.importers.common import (
     Mark,
 )
 from trichotrack.labels.importers.identity import EXAMPLES_SHOWN, alike, identify
-from trichotrack.labels.importers.images import images_in, is_unproven, place_images
+from trichotrack.labels.importers.images import images_in, is_unproven, none_found, place_images
 from trichotrack.labels.importers.matching import AnnotatedImage, Tally, match_images, said_in
 from trichotrack.labels.importers.taking import take
 from trichotrack.labels.patients import PATIENT_SOURCE, patients_notice
@@ -59,8 +59,7 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
             Problem(str(out), "holds a labelled set already", "Name another --out, or replace it with --overwrite.")
         )
     if not images and not problems:
-        remedy = "Check both folders: --images names that of the images."
-        problems.append(Problem(str(images_dir), "no annotated image was found", remedy))
+        problems.append(none_found(images_dir, out, in_place=options.in_place))
     if problems:
         raise ImportRefusal(problems, examples)
 
