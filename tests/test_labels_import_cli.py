@@ -128,6 +128,10 @@ def test_an_import_to_the_folder_of_its_images_says_how_they_are_found(folder: P
     said = f"what lies in {folder / 'images'} is passed over (3 images), for imports to {folder} put theirs there"
     assert said in str(refused.exception)
     assert "with --in-place, or name another --out" in str(refused.exception)
+    save_csv(folder, {"captures": [["file", "patient"], ["P1_1.jpg", "P1"]]})
+    by_table = run("yolo", source, "--table", folder / "captures.csv", "--map", folder / "map.yaml", "--out", folder)
+    assert str(by_table.exception) == str(refused.exception)
+    (folder / "captures.csv").unlink()
     done = run(*given, "--in-place")
     assert done.exit_code == 0, done.exception
     assert [capture.file for capture in read_labels(folder, check_images=True).captures] == ["images/P1_1.jpg"]

@@ -255,6 +255,16 @@ def test_images_without_annotation_that_a_person_calls_empty_are_named(folder: P
         bring_in(read_yolo(source), folder, missing_is_empty=True, empty_is_unknown=True, overwrite=True)
 
 
+def test_of_many_images_without_a_mark_the_first_are_named(tmp_path: Path) -> None:
+    names = [f"P{n}_1" for n in range(1, 9)]
+    save_images(tmp_path / "images", names)
+    labels = {f"labels/{name}.txt": "" for name in names[1:]}
+    source = yolo(tmp_path, {"labels/P1_1.txt": "0 0.5 0.5 0.1 0.1\n", **labels})
+    summary, _ = bring_in(read_yolo(source), tmp_path)
+    (note,) = [note for note in summary.notes if note.startswith("7 of 8 images")]
+    assert note.endswith(": P2_1.jpg; P3_1.jpg; P4_1.jpg; P5_1.jpg; P6_1.jpg; …")
+
+
 def test_nothing_is_said_of_empty_images_where_they_are_not_taken_as_showing_none(folder: Path) -> None:
     source = yolo(folder, {"labels/P1_1.txt": "0 0.5 0.25 0.125 0.25\n", "labels/P2_1.txt": ""})
     summary, _ = bring_in(read_yolo(source), folder, level="partial")

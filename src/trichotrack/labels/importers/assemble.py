@@ -47,6 +47,8 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
     problems, tally = list(found.problems), Tally()
     available = images_in(images_dir, out, in_place=options.in_place)
     images = match_images(found, available, options, problems, tally)
+    if not images and not problems:
+        raise ImportRefusal([none_found(images_dir, out, in_place=options.in_place)], ())
     signs, classes = _classes(images, found.declared or frozenset(), options, problems)
     if found.table and not (options.pattern or options.table):
         options = dataclasses.replace(options, table=found.table)
@@ -58,8 +60,6 @@ def assemble(found: Annotations, images_dir: Path, out: Path, options: ImportOpt
         problems.append(
             Problem(str(out), "holds a labelled set already", "Name another --out, or replace it with --overwrite.")
         )
-    if not images and not problems:
-        problems.append(none_found(images_dir, out, in_place=options.in_place))
     if problems:
         raise ImportRefusal(problems, examples)
 
