@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from labels_fixture import save_xlsx
 from test_labels_exchange import ALL, DOT, folder_of
 from tiny_model import build_tiny_model, scalp
 from trichotrack.cli.labels import labels_app
@@ -294,6 +297,24 @@ def test_an_export_is_not_written_over_and_a_merge_needs_it(labelled: Path, tmp_
     assert "no such sign" in str(
         run("export", "coco", labelled, "--out", tmp_path / "o", "--sign", "freckle").exception
     )
+
+
+@pytest.mark.parametrize("option", [["--dry-run"], []])
+def test_a_merge_into_a_workbook_is_refused_even_if_it_were_only_tried(
+    labelled: Path, tmp_path: Path, option: list[str]
+) -> None:
+    assert run("export", "cvat", labelled, "--out", tmp_path / "out").exit_code == 0
+    for stem in ("labels", "objects"):
+        rows = list(csv.reader((labelled / f"{stem}.csv").read_text().splitlines()))
+        save_xlsx(labelled, {stem: rows})
+        (labelled / f"{stem}.csv").unlink()
+    before = sorted(labelled.iterdir())
+    back = tmp_path / "out" / "annotations.xml"
+    assert "Nothing was changed" in run("merge", labelled, back).output
+    back.write_text(re.sub(r"<points.*?</points>", "", back.read_text(), flags=re.DOTALL))
+    refused = run("merge", labelled, back, *option)
+    assert str(refused.exception).count("would stand beside a .csv of the same table. Save it as CSV UTF-8") == 2
+    assert sorted(labelled.iterdir()) == before
 
 
 def test_a_capture_that_the_model_cannot_read_is_told_and_the_others_go_out(labelled: Path, tmp_path: Path) -> None:

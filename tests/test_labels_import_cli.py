@@ -105,6 +105,8 @@ def test_an_import_that_is_refused_shows_what_the_first_names_told_and_everythin
         (["counts", "--level", "partial"], "--level partial says nothing of counts"),
         (["voc", "--exclusive"], "--exclusive says nothing of voc"),
         (["folders", "--missing-is-empty"], "--missing-is-empty says nothing of folders"),
+        (["counts", "--empty-is-unknown"], "--empty-is-unknown says nothing of counts"),
+        (["coco", "--empty-is-unknown", "--missing-is-empty"], "cannot mean both"),
         (["folders", "--images", "elsewhere"], "--images says nothing of folders"),
         (["yolo", "--tip-first"], "--tip-first says nothing of yolo"),
         (["cvat", "--by-annotator"], "--by-annotator says nothing of cvat: it is for label-studio"),
@@ -116,6 +118,23 @@ def test_options_that_say_nothing_of_a_format_are_refused(folder: Path, argument
     source = sources(folder)[arguments[0]]
     done = run(arguments[0], source, *arguments[1:], "--out", folder / "out", "--pattern", "{patient}_{n}")
     assert said in str(done.exception)
+
+
+def test_an_import_to_the_folder_of_its_images_says_how_they_are_found(folder: Path) -> None:
+    source = sources(folder)["yolo"]
+    given = ["yolo", source, "--pattern", "{patient}_{n}", "--map", folder / "map.yaml", "--out", folder]
+    (folder / "by-class" / "dot" / "P1_1.jpg").unlink()
+    refused = run(*given)
+    said = f"what lies in {folder / 'images'} is passed over (3 images), for imports to {folder} put theirs there"
+    assert said in str(refused.exception)
+    assert "with --in-place, or name another --out" in str(refused.exception)
+    save_csv(folder, {"captures": [["file", "patient"], ["P1_1.jpg", "P1"]]})
+    by_table = run("yolo", source, "--table", folder / "captures.csv", "--map", folder / "map.yaml", "--out", folder)
+    assert str(by_table.exception) == str(refused.exception)
+    (folder / "captures.csv").unlink()
+    done = run(*given, "--in-place")
+    assert done.exit_code == 0, done.exception
+    assert [capture.file for capture in read_labels(folder, check_images=True).captures] == ["images/P1_1.jpg"]
 
 
 def test_the_images_are_looked_for_where_the_source_is(folder: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imports_made import bring_in, levels_of, objects_of, save_images, save_turned
+from imports_made import MAP, bring_in, levels_of, objects_of, save_images, save_turned
 from labels_fixture import save_csv, save_xlsx
 from trichotrack.labels.importers import shapes
 from trichotrack.labels.importers.coco import read_coco
+from trichotrack.labels.importers.common import ClassMap
 from trichotrack.labels.importers.cvat import read_cvat
 from trichotrack.labels.importers.folders import read_folders
 from trichotrack.labels.importers.label_studio import read_label_studio
@@ -174,6 +175,102 @@ def test_yolo_with_classes_txt_beside_the_images(folder: Path) -> None:
     assert objects_of(labelset) == [("P1_1", "broken_hair", 32, 24, NO, NO, 16, 12)]
 
 
+def test_images_called_nearly_or_just_as_files_that_are_no_labels_keep_their_yolo_labels(tmp_path: Path) -> None:
+    names = ["Valdez_1", "Tester_1", "Notes_2", "classes"]
+    save_images(tmp_path / "images", names)
+    labels = {f"images/{name}.txt": "0 0.5 0.5 0.1 0.1\n" for name in names}
+    others = {"images/README.txt": "no label", "README.roboflow.txt": "no label", "train.txt": "images/Valdez_1.jpg"}
+    source = yolo(tmp_path, labels | others)
+    summary, labelset = bring_in(read_yolo(source), tmp_path, pattern="", file_is_patient=True, missing_is_empty=True)
+    assert sorted(Path(o.file).stem for o in labelset.objects) == sorted(names)
+    (note,) = [note for note in summary.notes if "text files" in note]
+    assert note.endswith(": README.roboflow.txt, images/README.txt, train.txt")
+    assert summary.notes[note] == 3
+
+
+def test_yolo_text_files_outside_the_folders_of_labels_are_named(folder: Path) -> None:
+    texts = {"labels/P1_1.txt": "0 0.5 0.5 0.1 0.1\n", "labels/classes.txt": "dot\nhair\n", "images/P1_2.txt": ""}
+    summary, labelset = bring_in(read_yolo(yolo(folder, texts)), folder)
+    assert [capture.file for capture in labelset.captures] == ["images/P1_1.jpg"]
+    assert any(note.endswith(": images/P1_2.txt, labels/classes.txt") for note in summary.notes)
+
+
+def test_yolo_images_may_lie_elsewhere_and_a_set_without_labels_names_what_was_there(tmp_path: Path) -> None:
+    save_images(tmp_path / "images", ["test"])
+    source = yolo(tmp_path / "set", {"test.txt": "0 0.5 0.5 0.1 0.1\n"})
+    assert len(read_yolo(source, images=tmp_path / "images").images) == 1
+    with pytest.raises(InputError, match=r"has no label file .*, but test\.txt"):
+        read_yolo(source)
+
+
+@pytest.mark.parametrize("form", ["coco", "cvat", "yolo"])
+def test_images_listed_without_a_mark_are_told_and_on_request_unknown(folder: Path, form: str) -> None:
+    listed = [{"id": n, "file_name": f"{name}.jpg"} for n, name in enumerate(("P1_1", "P1_2", "P2_1"), start=1)]
+    mark = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 4, 6]}
+    images = [f'<image name="{one["file_name"]}">' for one in listed]
+    (folder / "a.xml").write_text(
+        f'<annotations>{images[0]}<points label="dot" points="1,2"/></image>{"</image>".join(images[1:])}</image>'
+        "</annotations>"
+    )
+    found = {
+        "coco": lambda: read_coco(coco(folder, [mark], images=listed)),
+        "cvat": lambda: read_cvat(folder / "a.xml"),
+        "yolo": lambda: read_yolo(
+            yolo(folder, {"labels/P1_1.txt": "0 .5 .5 .1 .1", "labels/P1_2.txt": "", "labels/P2_1.txt": ""})
+        ),
+    }[form]
+    summary, labelset = bring_in(found(), folder)
+    assert levels_of(labelset)["P2_1", "black_dot"] == "exhaustive"
+    (note,) = [note for note in summary.notes if note.startswith("2 of 3 images hold no mark at all")]
+    assert "taken as showing none" in note
+    assert note.endswith(": P1_2.jpg; P2_1.jpg")
+    summary, labelset = bring_in(found(), folder, empty_is_unknown=True, overwrite=True)
+    assert {row.file for row in labelset.labels} == {"images/P1_1.jpg"}
+    assert len(labelset.captures) == 3
+    assert summary.notes["2 of 3 images hold no mark at all: left unknown: P1_2.jpg; P2_1.jpg"] == 2
+
+
+def test_an_image_with_predictions_alone_is_unknown_where_empty_ones_are_and_one_with_a_tag_is_not(
+    folder: Path,
+) -> None:
+    predicted = '<points label="dot" points="1,2"><attribute name="origin">prediction</attribute></points>'
+    (folder / "a.xml").write_text(
+        f'<annotations><image name="P1_1.jpg"><points label="dot" points="3,4"/><points label="hair" points="3,4"/>'
+        f'</image><image name="P1_2.jpg">{predicted}</image><image name="P2_1.jpg"><tag label="yellow_dot"/></image>'
+        "</annotations>"
+    )
+    _, labelset = bring_in(read_cvat(folder / "a.xml"), folder)
+    assert levels_of(labelset)["P1_2", "broken_hair"] == "exhaustive"
+    summary, labelset = bring_in(read_cvat(folder / "a.xml"), folder, empty_is_unknown=True, overwrite=True)
+    assert {row.file for row in labelset.labels} == {"images/P1_1.jpg", "images/P2_1.jpg"}
+    assert levels_of(labelset)["P2_1", "broken_hair"] == "exhaustive"
+    assert sum(summary.dropped.values()) == 1
+
+
+def test_images_without_annotation_that_a_person_calls_empty_are_named(folder: Path) -> None:
+    source = yolo(folder, {"labels/P1_1.txt": "0 0.5 0.25 0.125 0.25\n"})
+    summary, _ = bring_in(read_yolo(source), folder, missing_is_empty=True)
+    assert summary.notes["2 of 3 images hold no mark at all: taken as showing none: P1_2.jpg; P2_1.jpg"] == 2
+    with pytest.raises(InputError, match="Give one"):
+        bring_in(read_yolo(source), folder, missing_is_empty=True, empty_is_unknown=True, overwrite=True)
+
+
+def test_of_many_images_without_a_mark_the_first_are_named(tmp_path: Path) -> None:
+    names = [f"P{n}_1" for n in range(1, 9)]
+    save_images(tmp_path / "images", names)
+    labels = {f"labels/{name}.txt": "" for name in names[1:]}
+    source = yolo(tmp_path, {"labels/P1_1.txt": "0 0.5 0.5 0.1 0.1\n", **labels})
+    summary, _ = bring_in(read_yolo(source), tmp_path)
+    (note,) = [note for note in summary.notes if note.startswith("7 of 8 images")]
+    assert note.endswith(": P2_1.jpg; P3_1.jpg; P4_1.jpg; P5_1.jpg; P6_1.jpg; …")
+
+
+def test_nothing_is_said_of_empty_images_where_they_are_not_taken_as_showing_none(folder: Path) -> None:
+    source = yolo(folder, {"labels/P1_1.txt": "0 0.5 0.25 0.125 0.25\n", "labels/P2_1.txt": ""})
+    summary, _ = bring_in(read_yolo(source), folder, level="partial")
+    assert not any("no mark at all" in note for note in summary.notes)
+
+
 def test_yolo_shares_are_of_the_upright_image(tmp_path: Path) -> None:
     save_turned(tmp_path / "images" / "P4_1.jpg")
     source = yolo(tmp_path, {"labels/P4_1.txt": "0 0.75 0.25 0.1 0.1\n"})
@@ -236,7 +333,10 @@ def test_cvat_keeps_points_lines_skeletons_boxes_and_tags(folder: Path) -> None:
         ("P2_1", "broken_hair"): "exhaustive",
     }
     assert summary.dropped == {"a mask has no root and no outline that could be read": 1}
-    assert summary.notes == {"marks whose attributes are not kept": 1}
+    assert summary.notes == {
+        "marks whose attributes are not kept": 1,
+        "1 of 2 images hold no mark at all: taken as showing none (never opened? --empty-is-unknown): P2_1.jpg": 1,
+    }
     assert [(line.name, line.sign, line.read, line.taken) for line in summary.classes] == [
         ("dot", "black_dot", 7, 6), ("hair", "broken_hair", 3, 3), ("yellow_dot", "yellow_dot", 1, 1),
     ]  # fmt: skip
@@ -496,9 +596,47 @@ def test_a_table_of_presence_leaves_blanks_unknown_unless_told_otherwise(folder:
     assert levels_of(labelset) == known | {("P1_1", "broken_hair"): "presence 0"}
 
 
-def test_two_classes_that_are_one_sign_are_added_and_unknown_where_one_is(folder: Path) -> None:
-    from trichotrack.labels.importers.common import ClassMap
+def test_a_presence_may_be_written_as_any_number_and_what_stands_for_nothing_is_unknown(folder: Path) -> None:
+    save_csv(folder, {"seen": [["file", "dot", "hair"], ["P1_1", "1.0", "n/a"], ["P1_2", "0.0", "NaN"],
+                               ["P2_1", "NA", "-"]]})  # fmt: skip
+    _, labelset = bring_in(read_values(folder / "seen.csv", "presence"), folder)
+    assert levels_of(labelset) == {("P1_1", "black_dot"): "presence 1", ("P1_2", "black_dot"): "presence 0"}
+    save_csv(folder, {"counts": [["file", "dot"], ["P1_1", "3.0"], ["P1_2", "#N/A"], ["P2_1", "\u2013"]]})
+    _, labelset = bring_in(read_values(folder / "counts.csv", "count"), folder, overwrite=True)
+    assert levels_of(labelset) == {("P1_1", "black_dot"): "count 3"}
 
+
+@pytest.mark.parametrize("kind", ["presence", "count"])
+def test_a_column_of_something_else_is_told_once_unless_the_map_leaves_it_out(folder: Path, kind: Any) -> None:
+    rows = [["file", "dot", "device_type", "dirt"], ["P1_1", 1, "Canon", "a bit"], ["P1_2", 0, "Nikon", 1],
+            ["P2_1", "", "-", ""]]  # fmt: skip
+    save_csv(folder, {"table": rows})
+    with pytest.raises(InputError) as caught:
+        bring_in(read_values(folder / "table.csv", kind), folder)
+    (told,) = caught.value.problems
+    assert (told.place, told.value) == ("class", "device_type")
+    assert "in 2 cells (the first, 'Canon' in row 2" in told.message
+    assert "device_type: null" in told.remedy
+    left_out = ClassMap({**MAP.classes, "device_type": None})
+    summary, labelset = bring_in(read_values(folder / "table.csv", kind), folder, class_map=left_out)
+    assert levels_of(labelset) == {("P1_1", "black_dot"): f"{kind} 1", ("P1_2", "black_dot"): f"{kind} 0"}
+    assert summary.dropped == {
+        "class device_type is left out by the map": 2,
+        "class dirt is left out by the map": 2,
+    }
+
+
+def test_the_cells_that_are_wrong_are_told_each_where_others_of_their_column_are_right(folder: Path) -> None:
+    rows = [["file", "dot", "stage"], ["P1_1", 1, 1], ["P1_2", "yes", 2], ["P2_1", "perhaps", 3]]
+    save_csv(folder, {"table": rows})
+    with pytest.raises(InputError) as caught:
+        bring_in(read_values(folder / "table.csv", "presence"), folder)
+    assert [(p.place, p.row, p.column, p.value) for p in caught.value.problems] == [
+        ("class", None, "", "stage"), ("table.csv", 4, "dot", "perhaps"),
+    ]  # fmt: skip
+
+
+def test_two_classes_that_are_one_sign_are_added_and_unknown_where_one_is(folder: Path) -> None:
     save_csv(folder, {"c": [["file", "short", "long"], ["P1_1.jpg", 3, 4], ["P1_2.jpg", 5, ""]]})
     both = ClassMap({"short": "broken_hair", "long": "broken_hair"})
     _, labelset = bring_in(read_values(folder / "c.csv", "count"), folder, class_map=both)

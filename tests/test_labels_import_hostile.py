@@ -262,7 +262,7 @@ def test_paths_that_lead_elsewhere_find_nothing_but_the_images(tmp_path: Path) -
         ([["file", "dot"], ["P1_1.jpg", "1.5"]], "a count is a whole number from zero"),
         ([["file", "dot"], ["P1_1.jpg", "-3"]], "a count is a whole number from zero"),
         ([["file", "dot"], ["P1_1.jpg", "many"]], "is not a number"),
-        ([["file", "dot"], ["P1_1.jpg", "nan"]], "is not a finite number"),
+        ([["file", "dot"], ["P1_1.jpg", "inf"]], "is not a finite number"),
         ([["file", "dot"], ["P1_1.jpg", "1e999"]], "is not a finite number"),
         ([["file", "dot"], ["", "1"]], "the cell is empty"),
         ([["file", "dot"], ["P1_1.jpg", "1"], ["P1_1.jpg", "2"]], "says dot again, as row 2 does"),
@@ -271,8 +271,13 @@ def test_paths_that_lead_elsewhere_find_nothing_but_the_images(tmp_path: Path) -
     ],
 )
 def test_a_table_of_counts_with_a_fault_is_told_of_it(tmp_path: Path, rows: list[list[object]], said: str) -> None:
+    def read(source: Path) -> Annotations:
+        found = read_values(source, "count")
+        found.problems += [value.fault for image in found.images for value in image.values if value.fault]
+        return found
+
     save_csv(tmp_path, {"counts": rows})
-    assert said in told(lambda source: read_values(source, "count"), tmp_path / "counts.csv")
+    assert said in told(read, tmp_path / "counts.csv")
 
 
 def test_workbooks_that_are_none_or_unpack_to_too_much_are_refused(

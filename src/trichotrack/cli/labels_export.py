@@ -127,7 +127,7 @@ def merge(
     from trichotrack.labels.exchange.marks import MANIFEST, read_manifest
     from trichotrack.labels.exchange.merge import merge as run
     from trichotrack.labels.read import read_labels
-    from trichotrack.labels.write import write_labels
+    from trichotrack.labels.write import refuse_workbooks, write_labels
 
     manifest = (exported or corrected.parent) / MANIFEST
     if not manifest.is_file():
@@ -146,6 +146,8 @@ def merge(
         rater=rater,
     )
     kept: list[str] = []
+    if summary.changes:
+        refuse_workbooks(folder)
     if summary.changes and not dry_run:
         kept = [name for stem in ("objects", "labels") if (name := _kept(folder, stem))]
         write_labels(done, folder)

@@ -97,6 +97,13 @@ def import_labels(
     missing_is_empty: Annotated[
         bool, typer.Option("--missing-is-empty", help="An image without annotation was looked at and shows none.")
     ] = False,
+    empty_is_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--empty-is-unknown",
+            help="An image listed without any mark may never have been opened: nothing is known of it.",
+        ),
+    ] = False,
     exclusive: Annotated[
         bool,
         typer.Option("--exclusive", help="Of tags, choices, flags, presence and folders: what is not named is absent."),
@@ -150,6 +157,7 @@ def import_labels(
             "--by-annotator": (by_annotator, frozenset({Format.label_studio})),
             "--exclusive": (exclusive, _TAGS),
             "--missing-is-empty": (missing_is_empty, frozenset(Format) - _VALUES),
+            "--empty-is-unknown": (empty_is_unknown, frozenset(Format) - _VALUES),
             "--level partial": (level is ImportLevel.partial, frozenset(Format) - _VALUES),
         },
     )
@@ -164,15 +172,16 @@ def import_labels(
         rater=rater,
         level=level.value,
         missing_is_empty=missing_is_empty,
+        empty_is_unknown=empty_is_unknown,
         exclusive=exclusive,
         tip_first=tip_first,
         in_place=in_place,
         overwrite=overwrite,
     )
     ends = {"root": root, "tip": tip}
-    found = _read(form, source, out, ends, vectors=vectors, by_annotator=by_annotator, in_place=in_place)
     if images is None or form is Format.folders:
         images = source if source.is_dir() else source.parent
+    found = _read(form, source, images, out, ends, vectors=vectors, by_annotator=by_annotator, in_place=in_place)
     try:
         summary = assemble(found, images, out, options)
     except ImportRefusal as refusal:
@@ -194,7 +203,15 @@ def _refuse_misplaced(form: Format, given: Mapping[str, tuple[bool, frozenset[Fo
 
 
 def _read(
-    form: Format, source: Path, out: Path, ends: Mapping[str, str], *, vectors: bool, by_annotator: bool, in_place: bool
+    form: Format,
+    source: Path,
+    images: Path,
+    out: Path,
+    ends: Mapping[str, str],
+    *,
+    vectors: bool,
+    by_annotator: bool,
+    in_place: bool,
 ) -> Annotations:
     """What the source says; only the module of its format is imported."""
     if form is Format.coco:
@@ -204,7 +221,7 @@ def _read(
     if form is Format.yolo:
         from trichotrack.labels.importers.yolo import read_yolo
 
-        return read_yolo(source, **ends)
+        return read_yolo(source, images=images, **ends)
     if form is Format.voc:
         from trichotrack.labels.importers.voc import read_voc
 

@@ -23,7 +23,7 @@ def write_labels(labelset: LabelSet, folder: Path) -> None:
     Tables saved there as .xlsx are refused, for a folder with two versions of a table cannot be read.
     """
     folder = Path(folder)
-    _refuse_workbooks(folder)
+    refuse_workbooks(folder)
     texts = readable_texts(labelset)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
@@ -95,7 +95,8 @@ def captures_text(captures: Sequence[CaptureRow]) -> str:
     return csv_text([*CAPTURE_COLUMNS, *map(escape, extras)], lines)
 
 
-def _refuse_workbooks(folder: Path) -> None:
+def refuse_workbooks(folder: Path) -> None:
+    """Raises InputError where write_labels would, for tables of the folder that are saved as .xlsx."""
     books = [book for stem in COLUMNS if (book := folder / f"{stem}.xlsx").exists()]
     if books:
         remedy = "Save it as CSV UTF-8 and remove it."

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trichotrack.labels.importers import shapes
-from trichotrack.labels.importers.common import Annotation, Annotations, Mark
+from trichotrack.labels.importers.common import PREDICTED, Annotation, Annotations, Mark
 from trichotrack.labels.importers.shapes import Point
 from trichotrack.labels.importers.sources import finite, finites, read_json_object, whole_size
 from trichotrack.problems import Problem
@@ -36,8 +36,9 @@ def read_coco(source: Path, *, root: str = "root", tip: str = "tip") -> Annotati
 
     A category with a keypoint called root has its objects there, with a tip where one is marked; any other has them at
     the centre of the box (or, without one, of the polygons). As COCO means it, a listed image without annotations has
-    none of any category. Crowds and objects without a place leave their sign partial in that capture. Coordinates are
-    taken as they stand. Raises InputError where source is no JSON object; faults inside are noted.
+    none of any category; tools list images that nobody opened, too (empty_is_unknown). Crowds and objects without a
+    place leave their sign partial in that capture. Coordinates are taken as they stand. Raises InputError where source
+    is no JSON object; faults inside are noted.
     """
     source = Path(source)
     content = read_json_object(source, _REMEDY)
@@ -108,7 +109,7 @@ def _mark(entry: Mapping[str, Any], category: _Category, notes: Counter[str]) ->
         return shapes.unusable(category.name, "it is a crowd")
     attributes = entry.get("attributes")
     if isinstance(attributes, dict) and attributes.get("origin") == "prediction":
-        return shapes.unusable(category.name, shapes.PREDICTED)
+        return shapes.unusable(category.name, PREDICTED)
     if attributes:
         notes["marks whose attributes are not kept"] += 1
     if category.root is not None:

@@ -15,6 +15,9 @@ from trichotrack.labels.tables import Level
 from trichotrack.problems import InputError, Problem
 from trichotrack.signs import SIGN, Sign
 
+PREDICTED = "it is a model's prediction that nobody accepted (bring it back with `labels merge`)"
+"""Why a mark is unusable that no person made."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -35,11 +38,15 @@ class Mark:
 
 @dataclass(frozen=True)
 class ClassValue:
-    """What is said of a class for the whole image: presence 0 or 1, or a count."""
+    """What is said of a class for the whole image: presence 0 or 1, or a count.
+
+    fault: why the value cannot be used (it is NaN then), None where it can. That matters where the class is taken.
+    """
 
     class_name: str
     level: Literal["presence", "count"]
     value: float
+    fault: Problem | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,11 @@ class Annotation:
     hint: str = ""
     as_stored: bool = False
     relative: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no person said anything of the image, which may never have been opened."""
+        return not self.values and all(mark.unusable == PREDICTED for mark in self.marks)
 
 
 @dataclass
@@ -102,9 +114,10 @@ class ImportOptions:
     columns of their own. table: instead, a table with a row for each file. file_is_patient: nobody knows the patients;
     each file is one (see labels/patients.py). keep_classes: classes that the map does not name become signs of their
     own. level: exhaustive where every instance of each class was annotated, else partial. missing_is_empty: an image
-    without annotation shows none of the classes. exclusive: a class not named for an image as a whole is absent there.
-    tip_first: lines were drawn from tip to root. in_place: images lie under the out folder already and are referred to
-    there; else they are linked (or, across disks, copied) to out/images.
+    without annotation shows none of the classes. empty_is_unknown: an image that is listed without any mark may never
+    have been opened, and nothing is known of it; else it shows none of the classes. exclusive: a class not named for an
+    image as a whole is absent there. tip_first: lines were drawn from tip to root. in_place: images lie under the out
+    folder already and are referred to there; else they are linked (or, across disks, copied) to out/images.
     """
 
     pattern: str = ""
@@ -117,6 +130,7 @@ class ImportOptions:
     rater: str = ""
     level: Level = "exhaustive"
     missing_is_empty: bool = False
+    empty_is_unknown: bool = False
     exclusive: bool = False
     tip_first: bool = False
     in_place: bool = False

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from trichotrack.labels.importers import shapes
-from trichotrack.labels.importers.common import Annotation, Annotations, ClassValue, Mark
+from trichotrack.labels.importers.common import PREDICTED, Annotation, Annotations, ClassValue, Mark
 from trichotrack.labels.importers.shapes import Point
 from trichotrack.labels.importers.sources import finite_text, read_xml, whole_size
 from trichotrack.problems import InputError, Problem
@@ -24,8 +24,9 @@ def read_cvat(source: Path, *, root: str = "root", tip: str = "tip") -> Annotati
 
     Each point of <points> is an object; a <polyline> runs from root to tip in the order drawn; a <skeleton> has its
     root and tip where its points of these names are; boxes (turned ones too), polygons and ellipses are at their
-    centre; a <tag> says that its class is present in the image. Every image listed was annotated. Attributes are
-    not kept. Raises InputError where source is no such file; faults inside are noted.
+    centre; a <tag> says that its class is present in the image. Every image listed is taken as annotated; CVAT lists
+    those that nobody opened, too (empty_is_unknown). Attributes are not kept. Raises InputError where source is no such
+    file; faults inside are noted.
     """
     source = Path(source)
     if source.suffix.lower() == ".zip":
@@ -53,7 +54,7 @@ def read_cvat(source: Path, *, root: str = "root", tip: str = "tip") -> Annotati
             if shape.get("source") == "auto":
                 found.notes["marks that a model made in CVAT (source auto)"] += 1
             if any(one.get("name") == "origin" and one.text == "prediction" for one in shape.iter("attribute")):
-                marks.append(shapes.unusable(label, shapes.PREDICTED))
+                marks.append(shapes.unusable(label, PREDICTED))
             elif shape.tag == "tag":
                 values.append(ClassValue(label, "presence", 1))
             else:

@@ -39,6 +39,18 @@ def images_in(folder: Path, out: Path, *, in_place: bool) -> dict[str, Path]:
     }
 
 
+def none_found(folder: Path, out: Path, *, in_place: bool) -> Problem:
+    """Why no annotated image was found below a folder: images_in passes over what lies in out/images."""
+    hidden = len(images_in(folder, out, in_place=True)) - len(images_in(folder, out, in_place=in_place))
+    if not hidden:
+        remedy = "Check both folders: --images names that of the images."
+        return Problem(str(folder), "no annotated image was found", remedy)
+    there = f"what lies in {out / 'images'} is passed over ({hidden} image{'s' * (hidden > 1)})"
+    message = f"no annotated image was found: {there}, for imports to {out} put theirs there"
+    remedy = "Refer to them where they are with --in-place, or name another --out."
+    return Problem(str(folder), message, remedy)
+
+
 class ImageIndex:
     """Finds files by what others call them. Only files of the index are ever found, whatever a name says."""
 

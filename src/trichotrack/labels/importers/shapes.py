@@ -9,8 +9,6 @@ from trichotrack.labels.importers.common import Mark
 
 Point = tuple[float, float]
 
-PREDICTED = "it is a model's prediction that nobody accepted (bring it back with `labels merge`)"
-
 NOT_FINITE = "its coordinates are not finite numbers"
 
 

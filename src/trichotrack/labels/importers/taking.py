@@ -40,7 +40,8 @@ def take(
     classes: sign of each class, None to leave it out. A sign that is marked anywhere, or was to be, is labelled in
     every capture, at the level of the options: partial where something of it could not be taken; by what is
     said of the whole image where nothing of it is marked there. A sign that is only told for whole images is labelled
-    where it is told (exclusive: absent elsewhere). Notes where an image says absent and marks one.
+    where it is told (exclusive: absent elsewhere). Where nothing is said and the options take that as unknown, an image
+    has no label. Notes where an image says absent and marks one.
     """
     scope = _scope(images, classes, found)
     labels: list[LabelRow] = []
@@ -63,7 +64,8 @@ def take(
                 objects.append(_object(str(len(objects) + 1), file, sign, mark, rater))
             stated = _stated(annotation, scope, options, tally)
             problems += _contradictions(annotation, stated, seen + missing)
-            labels += _labels(scope, options, stated, seen, missing, file=file, rater=rater)
+            if not (options.empty_is_unknown and annotation.is_empty):
+                labels += _labels(scope, options, stated, seen, missing, file=file, rater=rater)
     return labels, objects
 
 

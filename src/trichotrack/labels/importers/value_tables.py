@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -14,15 +15,18 @@ from trichotrack.problems import InputError, Problem
 Kind = Literal["count", "presence"]
 
 _VALUE_COLUMNS = ("count", "presence", "value")
-_YES_AND_NO = {"1": 1.0, "0": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+_YES_AND_NO = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+_BLANK = frozenset({"", "-", "\u2013", "\u2014", "na", "n/a", "n.a.", "#n/a", "nan"})
+"""What spreadsheets and people write, in any case, where nothing is known (\u2013 and \u2014 are dashes)."""
 
 
 def read_values(source: Path, kind: Kind) -> Annotations:
     """A .csv or .xlsx table with a column file.
 
     With the columns sign and count (or presence, or value), each line is of one class; else every column that is none
-    of captures.csv is a class. A blank cell is unknown. A wide table with a column patient serves as the table of the
-    captures too. Raises InputError where source cannot be read as such; faults inside are noted.
+    of captures.csv is a class. A blank cell is unknown, as is one with a dash, n/a or NaN. A value that cannot be used
+    carries its fault, for the map may leave its class out. A wide table with a column patient serves as the table of
+    the captures too. Raises InputError where source cannot be read as such; other faults inside are noted.
     """
     source = Path(source)
     if not source.is_file():
@@ -44,7 +48,7 @@ def read_values(source: Path, kind: Kind) -> Annotations:
 def _collect(table: Table, kind: Kind, valued: str, found: Annotations) -> None:
     """valued: the column of the values where each line is of one class, "" where the columns are the classes."""
     classes = [] if valued else [name for name in table.columns if name and name not in {*CAPTURE_COLUMNS, "rater"}]
-    said: dict[tuple[str, str], dict[str, float]] = {}
+    said: dict[tuple[str, str], list[ClassValue]] = {}
     rows: dict[tuple[str, str, str], int] = {}
     for number, cells in table.rows:
         row = dict(zip(table.columns, cells, strict=True))
@@ -52,33 +56,31 @@ def _collect(table: Table, kind: Kind, valued: str, found: Annotations) -> None:
             found.problems.append(Problem(table.name, "the cell is empty", "Fill it in.", row=number, column="file"))
             continue
         key = (row["file"], row.get("rater", ""))
-        values = said.setdefault(key, {})
+        values = said.setdefault(key, [])
         given = [(row["sign"], valued, row[valued])] if valued else [(name, name, row[name]) for name in classes]
         for name, column, text in given:
             first = rows.setdefault((*key, name), number)
             if first != number:
                 message = f"says {name or 'a class without a name'} again, as row {first} does"
                 found.problems.append(Problem(table.name, message, "Keep one of them.", row=number, value=row["file"]))
-            elif text:
+            elif text.lower() not in _BLANK:
                 value = _value(text, kind, table.separator)
                 if isinstance(value, str):
                     remedy = "Write 1 or 0." if kind == "presence" else "Write how many there are."
-                    found.problems.append(
-                        Problem(table.name, value, remedy, row=number, column=column, value=text[:80])
-                    )
+                    fault = Problem(table.name, value, remedy, row=number, column=column, value=text[:80])
+                    values.append(ClassValue(name, kind, math.nan, fault))
                 else:
-                    values[name] = value
+                    values.append(ClassValue(name, kind, value))
     for (file, rater), values in said.items():
-        stated = tuple(ClassValue(name, kind, value) for name, value in values.items())
-        found.images.append(Annotation(f"{table.name}, {file}", (file,), values=stated, rater=rater))
+        found.images.append(Annotation(f"{table.name}, {file}", (file,), values=tuple(values), rater=rater))
 
 
 def _value(text: str, kind: Kind, separator: str) -> float | str:
     """A cell's value, or what is wrong with it."""
+    answer = _YES_AND_NO.get(text.lower()) if kind == "presence" else None
+    number = parse_number(text, separator) if answer is None else answer
     if kind == "presence":
-        answer = _YES_AND_NO.get(text.strip().lower())
-        return "presence is neither 0 nor 1" if answer is None else answer
-    number = parse_number(text, separator)
+        return number if number in {0, 1} else "presence is neither 0 nor 1"
     if isinstance(number, str):
         return number
     return number if number >= 0 and number.is_integer() else "a count is a whole number from zero"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from trichotrack.capture import SUFFIXES
 from trichotrack.labels.importers import shapes
 from trichotrack.labels.importers.common import Annotation, Annotations, Mark
 from trichotrack.labels.importers.shapes import Point
@@ -19,7 +20,12 @@ from trichotrack.labels.signs_file import load_yaml
 from trichotrack.problems import InputError, Problem
 
 _REMEDY = "Name the data.yaml of the set, or the classes.txt that lies beside its label files."
-_NOT_LABELS = ("classes", "predefined_classes", "train", "val", "valid", "test", "readme", "notes", "license")
+_NOT_LABELS = frozenset({
+    "classes", "predefined_classes", "train", "val", "valid", "test", "readme", "readme.dataset", "readme.roboflow",
+    "notes", "license",
+})  # fmt: skip
+"""What text files beside labels are called. Read as labels all the same where an image is called so."""
+
 _FARTHEST = 0.5
 """How far beyond the image a coordinate may lie, as a share of it, before it is taken for pixels."""
 
@@ -36,29 +42,47 @@ class _Set:
     hints: Sequence[tuple[str, tuple[str, ...]]]
 
 
-def read_yolo(source: Path, *, root: str = "root", tip: str = "tip") -> Annotations:
+def read_yolo(source: Path, *, images: Path | None = None, root: str = "root", tip: str = "tip") -> Annotations:
     """A set by its data.yaml (or classes.txt): label files in folders called labels, or beside the images.
 
     Five numbers are a box, nine the corners of an oriented one, more the points of an outline; with kpt_shape and
     kpt_names, key points called root and tip give a hair. An empty label file says that none of the classes is there;
     an image without a file is unknown. train, val and test become hints: YOLO sorts images, not patients. Paths in
-    data.yaml are not followed. Raises InputError where source is no such file; faults inside are noted.
+    data.yaml are not followed. images: folder that the images are in or below, by default where source is: README.txt
+    and its like are labels only of an image of that name. Every text file not read is named in the notes. Raises
+    InputError where source is no such file; faults inside are noted.
     """
     source = _listing(Path(source))
     known = _known(source, root, tip)
     found = Annotations(declared=frozenset(known.names.values()))
-    files = sorted(file for file in source.parent.rglob("*.txt") if file.is_file() and file != source)
-    inside = [file for file in files if "labels" in file.relative_to(source.parent).parts[:-1]]
-    for file in inside or [file for file in files if not file.stem.lower().startswith(_NOT_LABELS)]:
+    files, others = _label_files(source, source.parent if images is None else images)
+    for file in files:
         place = file.relative_to(source.parent)
         image = PurePosixPath(*("images" if part == "labels" else part for part in place.with_suffix("").parts))
         marks = _marks(file, place.as_posix(), known, found.problems)
         hint = next((hint for hint, parts in known.hints if _holds(image.parts, parts)), "")
         found.images.append(Annotation(place.as_posix(), (image.as_posix(),), None, marks, hint=hint, relative=True))
+    passed_over = ", ".join(file.relative_to(source.parent).as_posix() for file in others)
     if not found.images:
         remedy = "Put the folders images and labels beside it."
-        raise InputError(Problem(str(source), "has no label file (.txt) beside or below it", remedy))
+        but = f", but {passed_over}" if others else ""
+        raise InputError(Problem(str(source), f"has no label file (.txt) beside or below it{but}", remedy))
+    if others:
+        why = "no image is called so, or they lie outside the folders called labels"
+        found.notes[f"text files not read as labels ({why}): {passed_over}"] = len(others)
     return found
+
+
+def _label_files(source: Path, images: Path) -> tuple[list[Path], list[Path]]:
+    """(label files of a set, text files that are none)."""
+    files = sorted(file for file in source.parent.rglob("*.txt") if file.is_file() and file != source)
+    doubtful = {file for file in files if file.stem.lower() in _NOT_LABELS}
+    if doubtful:
+        called = {path.stem for path in images.rglob("*") if path.suffix.lower() in SUFFIXES}
+        doubtful = {file for file in doubtful if file.stem not in called}
+    plain = [file for file in files if file not in doubtful]
+    labels = [file for file in plain if "labels" in file.relative_to(source.parent).parts[:-1]] or plain
+    return labels, sorted(set(files) - set(labels))
 
 
 def _listing(source: Path) -> Path:
