@@ -93,34 +93,46 @@ def _telling(structure: Structure, view: View) -> bool:
     """Whether what the image shows of a structure tells its sign. True for what has no sign or no root in view."""
     if structure.sign is None or len(structure.path_um) == 1 or not view.holds(view.px(structure.path_um[:1]))[0]:
         return True
-    visible, last_width, whole = _visible(structure, view)
-    if whole:
+    part = shaft_in_view(structure, view)
+    if part.whole:
         return True
-    length = float(np.hypot(*np.diff(visible, axis=0).T).sum()) * view.um_per_px
+    length = float(np.hypot(*np.diff(part.path_px, axis=0).T).sum()) * view.um_per_px
     if structure.sign in TOLD_BY_THEIR_END:
         return False
     if structure.sign == "tapering_hair":
-        return length >= 2 * LEAST_VISIBLE_UM and last_width >= 1.5 * structure.width_root_um
+        return length >= 2 * LEAST_VISIBLE_UM and part.width_um[-1] >= 1.5 * structure.width_root_um
     return length >= LEAST_VISIBLE_UM
 
 
-def _visible(structure: Structure, view: View) -> tuple[Floats, float, bool]:
-    """The part of the path (px) from the root to where it first leaves the image, the width (µm) there, all of it?"""
-    path = view.px(structure.path_um)
+@dataclass(frozen=True)
+class ShaftInView:
+    """The part of a shaft from its root to where it first leaves the image.
+
+    path_px: (N, 2). width_um: (N,), its calibre there. whole: whether that is all of it.
+    """
+
+    path_px: Floats
+    width_um: Floats
+    whole: bool
+
+
+def shaft_in_view(structure: Structure, view: View) -> ShaftInView:
+    """Of a structure with a shaft, whose root lies in the image."""
+    path, width = view.px(structure.path_um), structure.width_um
     inside = view.holds(path)
     if inside.all():
-        return path, float(structure.width_um[-1]), True
+        return ShaftInView(path, width, whole=True)
     out = int(np.argmin(inside))
     if out == 0:
-        return path[:1], float(structure.width_um[0]), False
+        return ShaftInView(path[:1], width[:1], whole=False)
     start, stop = path[out - 1], path[out]
     step = stop - start
     with np.errstate(divide="ignore", invalid="ignore"):
         leaves = np.where(step > 0, (np.array(view.size_px) - start) / step, -start / step)
     # Where it does not move along an axis it does not leave by it.
     low = float(np.clip(np.min(leaves[step != 0.0], initial=1.0), 0.0, 1.0))
-    width = structure.width_um[out - 1] + low * (structure.width_um[out] - structure.width_um[out - 1])
-    return np.vstack([path[:out], start + low * (stop - start)]), float(width), False
+    last = width[out - 1] + low * (width[out] - width[out - 1])
+    return ShaftInView(np.vstack([path[:out], start + low * step]), np.append(width[:out], last), whole=False)
 
 
 def labelled(structure: Structure, view: View) -> SyntheticObject:
@@ -131,11 +143,11 @@ def labelled(structure: Structure, view: View) -> SyntheticObject:
     )
     if len(structure.path_um) == 1:
         return base
-    visible, width, whole = _visible(structure, view)
+    part = shaft_in_view(structure, view)
     return replace(
         base,
-        tip_x=float(visible[-1, 0]),
-        tip_y=float(visible[-1, 1]),
-        tip_width_um=width,
-        tip_in_view=whole,
+        tip_x=float(part.path_px[-1, 0]),
+        tip_y=float(part.path_px[-1, 1]),
+        tip_width_um=float(part.width_um[-1]),
+        tip_in_view=part.whole,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trichotrack.synth.camera import compressed, draw_camera, expose, paint_surface, with_depth
 from trichotrack.synth.draw import draw_scalp
-from trichotrack.synth.label import LEAST_VISIBLE_UM, TOLD_BY_TIP, SyntheticObject, in_view
+from trichotrack.synth.label import LEAST_VISIBLE_UM, TOLD_BY_TIP, SyntheticObject, in_view, shaft_in_view
 from trichotrack.synth.overlays import laid_over, lay_out
 from trichotrack.synth.priors import CameraPriors, Priors
 from trichotrack.synth.scalp import Floats, Scalp, Structure
@@ -29,6 +29,9 @@ NO_HAIR, UNNAMED = -1, -2
 
 STRAND_LEAST_UM = 26.0
 """A thinner shaft is as wide in `SyntheticCapture.strands`: a cell of the network, and a bit."""
+
+VALID_STEP_PX = 2.0
+"""Steps along a shaft in which it is looked where an overlay hides it."""
 
 MARGIN_UM = 900.0
 """Scalp known beyond the corner of the field: hairs rooted there lie in."""
@@ -82,7 +85,7 @@ def photograph(
     view = View.of(size_px, um_per_px, pose or Pose())
     camera = draw_camera(rng, priors or CameraPriors())
     sheet = lay_out(camera.overlays, view)
-    shown, objects = _on_valid(*in_view(scalp, view, camera), sheet.valid, um_per_px)
+    shown, objects = _on_valid(*in_view(scalp, view, camera), sheet.valid, view)
     image, relief = paint_skin(scalp, view)
     under = subsurface(shown, view)
     image *= in_colour(under, base=1.0, colour=(-0.58,) * 3)
@@ -117,7 +120,7 @@ def _strands(
 
 
 def _on_valid(
-    shown: list[Structure], objects: list[SyntheticObject], valid: NDArray[np.bool_], um_per_px: float
+    shown: list[Structure], objects: list[SyntheticObject], valid: NDArray[np.bool_], view: View
 ) -> tuple[list[Structure], list[SyntheticObject]]:
     """What is drawn and labelled where overlays hide parts of the field: a root under one has no label.
 
@@ -125,6 +128,7 @@ def _on_valid(
     """
     if valid.all():
         return shown, objects
+    of_id = {structure.id: structure for structure in shown}
     kept, gone = [], set()
     for item in objects:
         if not _seen(valid, item.x, item.y):
@@ -132,17 +136,21 @@ def _on_valid(
         if item.tip_x is None or item.tip_y is None:
             kept.append(item)
             continue
-        along = np.linspace(0, 1, 65)[:, None]
-        line = np.array([item.x, item.y]) + along * np.array([item.tip_x - item.x, item.tip_y - item.y])
-        hidden = np.flatnonzero([not _seen(valid, x, y) for x, y in line])
+        part = shaft_in_view(of_id[item.id], view)
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(part.path_px, axis=0).T))])
+        at = np.linspace(0.0, along[-1], max(2, int(np.ceil(along[-1] / VALID_STEP_PX))))
+        xs, ys = (np.interp(at, along, part.path_px[:, axis]) for axis in (0, 1))
+        hidden = np.flatnonzero([not _seen(valid, x, y) for x, y in zip(xs, ys, strict=True)])
         if not hidden.size:
             kept.append(item)
             continue
-        x, y = (float(value) for value in line[hidden[0] - 1])
-        if item.sign in TOLD_BY_TIP or np.hypot(x - item.x, y - item.y) * um_per_px < 2 * LEAST_VISIBLE_UM:
+        last = int(hidden[0]) - 1
+        if item.sign in TOLD_BY_TIP or at[last] * view.um_per_px < 2 * LEAST_VISIBLE_UM:
             gone.add(item.id)
         else:
-            kept.append(replace(item, tip_x=x, tip_y=y, tip_in_view=False))
+            width = float(np.interp(at[last], along, part.width_um))
+            x, y = float(xs[last]), float(ys[last])
+            kept.append(replace(item, tip_x=x, tip_y=y, tip_width_um=width, tip_in_view=False))
     return [s for s in shown if s.id not in gone], kept
 
 

@@ -18,6 +18,9 @@ UNDER_SKIN_UM = 75.0
 CLEAR_OF_SKIN_UM = 130.0
 """So far from its root a shaft lies above the skin."""
 
+COVER_CELL_UM = 5.0
+"""Cells of the grid on which it is told what lies over what: less than half of the thinnest hair."""
+
 EDGE_PX = 0.5
 """fillPoly also fills the pixels its outline touches: half a (supersampled) pixel too much on each side."""
 
@@ -264,13 +267,17 @@ def owners(structures: list[Structure], view: View, least_um: float) -> NDArray[
 
 
 def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
-    """(N,), 0 to 1: of each structure (in painter's order), how much of its root's surroundings lies uncovered."""
-    owner = np.full(view.shape, -1, np.int32)
+    """(N,), 0 to 1: of each structure (in painter's order), how much of its root's surroundings lies uncovered.
+
+    It is told on a grid of the scalp and not of the image, so that another magnification sees the same.
+    """
+    ground = view.ground(COVER_CELL_UM)
+    owner = np.full(ground.shape, -1, np.int32)
     for index, structure in enumerate(structures):
         if structure.sign == YELLOW_DOT:
             continue
-        centre = view.px(structure.path_um)
-        half = np.maximum(structure.width_um / view.um_per_px / 2, 0.6)
+        centre = ground.px(structure.path_um)
+        half = np.maximum(ground.span_px(1.0) * structure.width_um / 2, 0.6)
         if len(centre) == 1:
             x, y = np.round(centre[0] * 16 - 8).astype(int)
             cv2.circle(owner, (int(x), int(y)), int(half[0] * 16), index, -1, cv2.LINE_8, 4)
@@ -286,21 +293,20 @@ def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
             # Skin, not hair: it is seen around whatever grows from it.
             share[index] = 1.0
             continue
-        pixels = np.floor(_root_points(structure, view)).astype(int)
-        inside = view.holds(pixels + 0.5)
-        if inside.any():
-            x, y = pixels[inside].T
+        points = _root_points(structure)
+        points = points[view.holds(view.px(points))]
+        if len(points):
+            x, y = np.floor(ground.px(points)).astype(int).T
             share[index] = float((owner[y, x] == index).mean())
     return share
 
 
-def _root_points(structure: Structure, view: View) -> Floats:
-    """Points that stand for the root: the dot, or the first 200 µm of the shaft."""
+def _root_points(structure: Structure) -> Floats:
+    """Points (µm) that stand for the root: the dot, or the first 200 µm of the shaft."""
     if len(structure.path_um) == 1:
         angle = np.linspace(0, 2 * np.pi, 9)[:-1]
         ring = 0.25 * structure.width_root_um * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return view.px(structure.path_um[0] + np.concatenate([np.zeros((1, 2)), ring]))
+        return np.asarray(structure.path_um[0] + np.concatenate([np.zeros((1, 2)), ring]))
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(structure.path_um, axis=0).T))])
     wanted = np.linspace(0.0, min(200.0, float(along[-1])), 12)
-    points = np.stack([np.interp(wanted, along, structure.path_um[:, axis]) for axis in (0, 1)], axis=1)
-    return view.px(points)
+    return np.stack([np.interp(wanted, along, structure.path_um[:, axis]) for axis in (0, 1)], axis=1)

@@ -44,6 +44,14 @@ class View:
         width, height = (-(-side // factor) for side in self.size_px)
         return View((width, height), self.um_per_px * factor, self.to_px / factor)
 
+    def ground(self, cell_um: float) -> View:
+        """A grid that holds the field, laid on the scalp itself: its cells are the same whatever photographs them."""
+        corners = np.array([(0, 0), (1, 0), (0, 1), (1, 1)]) * np.array(self.size_px)
+        um = (corners - self.to_px[:, 2]) @ np.linalg.inv(self.to_px[:, :2]).T
+        first = np.floor(um.min(axis=0) / cell_um)
+        width, height = (int(n) for n in np.ceil(um.max(axis=0) / cell_um) - first + 1)
+        return View((width, height), cell_um, np.column_stack([np.eye(2) / cell_um, -first]))
+
     @property
     def shape(self) -> tuple[int, int]:
         return self.size_px[1], self.size_px[0]
