@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,8 @@ def _gains(red: int, blue: int) -> Settings:
     return {path: (_value(Priors(), path)[end],) * 2 for path, end in ends.items()}
 
 
+SHEEN: Settings = {"camera.polarised_chance": 0.0, "camera.haze": (0.75, 0.75), "camera.glint": (0.85, 0.85)}
+
 KNOBS: tuple[Knob, ...] = (
     ranged("scalp.units_per_cm2", "units", " per cm²"),
     chosen("hairs per unit", one=_units(0), two=_units(1), four=_units(3)),
@@ -151,8 +154,15 @@ KNOBS: tuple[Knob, ...] = (
     ranged("skin.dirt_per_cm2", "dirt", " per cm²"),
     ranged("skin.vessels_per_cm2", "vessels", " per cm²"),
     ranged("skin.subsurface_um", "root seen through skin", " µm"),
+    ranged("skin.veil", "skin over roots"),
+    ranged("camera.through", "light back through skin", subsurface_um=(500, 500), subsurface_chance=1.0),
     ranged("camera.haze"),
     ranged("camera.glint"),
+    chosen("light", polarised={**SHEEN, "camera.polarised_chance": 1.0}, not_polarised=SHEEN,
+           from_one_side={"camera.slope": (0.4, 0.4)}),
+    ranged("camera.shadow"),
+    ranged("camera.flare"),
+    ranged("camera.contrast"),
     ranged("camera.defocus_um", "defocus", " µm"),
     ranged("camera.depth_defocus_um", "defocus by depth", " µm"),
     chosen("white balance", yellowish=_gains(1, 0), neutral={}, bluish=_gains(0, 1)),
@@ -161,7 +171,8 @@ KNOBS: tuple[Knob, ...] = (
     ranged("camera.vignette"),
     ranged("camera.noise"),
     ranged("camera.sharpening"),
-    chosen("contact", bubbles={"camera.bubbles": 7}, glare={"camera.glare_blobs": 4},
+    chosen("contact", bubbles={"camera.bubbles": 7, "camera.bubbles_chance": 1.0},
+           glare={"camera.glare_blobs": 4, "camera.glare_chance": 1.0},
            jpeg_62={"camera.jpeg_chance": 1.0, "camera.jpeg_quality": (62, 62)}),
     chosen("overlay", circle=overlay("circle"), scale_bar=overlay("scale_bar"), text=overlay("text")),
     chosen("overlay", strip=overlay("strip"), band=overlay("band"), round_field=overlay("round")),
@@ -216,11 +227,15 @@ def _cells(seed: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
 
 
 def knob_images(knob: Knob, seed: list[int]) -> list[NDArray[np.uint8]]:
-    """The knob's cells on one scalp: that of TRIES on which they differ most."""
+    """The knob's cells on one scalp: that of TRIES on which the two most alike differ most."""
     tried = [
         [_render([*seed, attempt], changed(CALM, settings)) for _, settings in knob.cells] for attempt in range(TRIES)
     ]
-    return max(tried, key=lambda images: float(np.abs(images[0].astype(int) - images[-1]).mean()))
+
+    def least(images: list[NDArray[np.uint8]]) -> float:
+        return min(float(np.abs(one.astype(int) - other).mean()) for one, other in combinations(images, 2))
+
+    return max(tried, key=least)
 
 
 def close_by(close: CloseBy, seed: list[int]) -> NDArray[np.uint8]:
