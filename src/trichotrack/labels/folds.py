@@ -80,21 +80,26 @@ def _refuse_gaps(labelset: LabelSet, column: str) -> None:
         )
 
 
-def share_out(labelset: LabelSet, units: Units, shares: Mapping[str, float], seed: int) -> dict[str, str]:
+def share_out(
+    labelset: LabelSet, units: Units, shares: Mapping[str, float], seed: int, placed: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """By patient, the part it goes to; units stay whole, each sign is spread over the parts as evenly as they allow.
 
     Iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011): the rarest sign still to be placed first, its units
     to the part that lacks it most, then to the one that lacks patients most, then structures. Large units go first,
     then the quarter richest in structures, within a quarter in an order drawn by seed. Parts keep their size: none
-    takes more patients than its share, rounded up, while another has room. Raises InputError where there are fewer
-    units than parts.
+    takes more patients than its share, rounded up, while another has room. placed: by patient, the part of those who
+    stay where they are; shares are of them and of units together. Raises InputError where there are fewer units than
+    parts that are empty.
     """
-    if len(units) < len(shares):
+    placed = placed or {}
+    empty = [part for part in shares if part not in placed.values()]
+    if len(units) < len(empty):
         raise InputError(
-            f"{len(units)} groups of patients cannot be shared among {len(shares)} parts ({', '.join(shares)}): each "
+            f"{len(units)} groups of patients cannot be shared among {len(empty)} parts ({', '.join(empty)}): each "
             "part needs one of its own. Ask for fewer parts, or group by another column."
         )
-    total = sum(map(len, units.values()))
+    people = {patient for members in units.values() for patient in members} | placed.keys()
     drawn = np.random.default_rng(seed).permutation(len(units)).tolist()
     order = dict(zip(units, drawn, strict=True))
     amount = _structures(labelset, units)
@@ -102,10 +107,14 @@ def share_out(labelset: LabelSet, units: Units, shares: Mapping[str, float], see
     quarter = {name: 4 * place // len(units) for place, name in enumerate(richest)}
     shown = shown_in(labelset)
     has = {name: {sign: len(shown[sign] & set(people)) for sign in shown} for name, people in units.items()}
-    lacking = {part: {sign: share * len(shown[sign]) for sign in shown} for part, share in shares.items()}
-    room = {part: share * total for part, share in shares.items()}
+    there = {part: {patient for patient, where in placed.items() if where == part} for part in shares}
+    lacking = {
+        part: {sign: share * len(shown[sign] & people) - len(shown[sign] & there[part]) for sign in shown}
+        for part, share in shares.items()
+    }
+    room = {part: share * len(people) - len(there[part]) for part, share in shares.items()}
     load = dict.fromkeys(shares, 0.0)
-    left, part_of, empty = set(units), dict[str, str](), list(shares)
+    left, part_of = set(units), dict[str, str]()
     while left:
         waiting = {sign: [name for name in left if has[name][sign]] for sign in shown}
         sign = min((sign for sign in shown if waiting[sign]), key=lambda sign: (len(waiting[sign]), sign), default="")
@@ -168,6 +177,15 @@ def use_fold(labelset: LabelSet, fold: int) -> LabelSet:
         row
         if row.split == "test" or not row.extra.get(FOLD)
         else dataclasses.replace(row, split="val" if row.extra[FOLD] == str(fold) else "train")
+        for row in labelset.captures
+    )
+    return dataclasses.replace(labelset, captures=captures)
+
+
+def without_folds(labelset: LabelSet) -> LabelSet:
+    """The set with `fold` empty wherever it is there: folds of an earlier draw say nothing of another split."""
+    captures = tuple(
+        dataclasses.replace(row, extra={**row.extra, FOLD: ""}) if FOLD in row.extra else row
         for row in labelset.captures
     )
     return dataclasses.replace(labelset, captures=captures)

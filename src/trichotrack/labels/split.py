@@ -43,6 +43,13 @@ def split_by_patient(labelset: LabelSet, fractions: Mapping[str, float], seed: i
     return dataclasses.replace(labelset, captures=captures)
 
 
+def patients_to_draw(labelset: LabelSet) -> set[str]:
+    """Those of whom a reference label tells something; where there is none at all, everybody."""
+    files = {label.file for label in labelset.labels if not label.rater}
+    everybody = {capture.patient for capture in labelset.captures}
+    return {capture.patient for capture in labelset.captures if capture.file in files} or everybody
+
+
 def _draw(patients: Sequence[str], size: int, seed: int) -> set[str]:
     """size of the patients (in order of mixture), drawn evenly along that order."""
     try:
