@@ -165,23 +165,33 @@ def _with_train(held_out: Mapping[str, float]) -> dict[str, float]:
 
 
 def _measured(labelset: LabelSet, splits: Sequence[Part], *, folded: bool) -> list[Part]:
-    """The parts that figures are taken on. Over folds that is everybody but the test: each is tested once."""
+    """The parts that figures are taken on. Over folds that is all who are in one: each validates once."""
     from trichotrack.labels.enough import parts_of
+    from trichotrack.labels.folds import FOLD
 
     if not folded:
         return [part for part in splits if part.name in HELD_OUT]
-    whole = parts_of(labelset, lambda row: "" if row.split == "test" else ALL_FOLDS)
+    whole = parts_of(labelset, lambda row: ALL_FOLDS if row.extra.get(FOLD) else "")
     return [*whole, *(part for part in splits if part.name == "test")]
+
+
+def _unlabelled(splits: Sequence[Part]) -> list[str]:
+    return [
+        f"train: {part.patients - part.labelled} of {part.patients} patients have no reference label. They are not "
+        "drawn but stay in train, also when they are labelled later."
+        for part in splits
+        if part.name == "train" and part.labelled < part.patients
+    ]
 
 
 def _remedy(labelset: LabelSet) -> str:
     from trichotrack.labels.enough import LEAST_PATIENTS
+    from trichotrack.labels.split import patients_to_draw
 
-    patients = len({capture.patient for capture in labelset.captures})
-    share = LEAST_PATIENTS / patients
+    share = LEAST_PATIENTS / len(patients_to_draw(labelset))
     larger = f"hold out more (--val {share:.2g} gives {LEAST_PATIENTS}), or " if share <= 0.5 else ""
     return (
-        f"Label more people, {larger}use --folds 5, by which each patient is tested once; to split all the same, give "
+        f"Label more people, {larger}use --folds 5, by which each patient validates once; to split all the same, give "
         "--allow-few."
     )
 
@@ -193,7 +203,7 @@ def _show(
     from trichotrack.labels.enough import remarks_on
     from trichotrack.labels.summary import summarise
 
-    remarks = remarks_on(measured)
+    remarks = [*remarks_on(measured), *_unlabelled(splits)]
     if as_json:
         parts = {"splits": splits, "folds": by_fold}
         told = {name: [dataclasses.asdict(part) for part in found] for name, found in parts.items() if found}
@@ -206,6 +216,8 @@ def _show(
                 ["patients", *(str(part.patients) for part in parts_shown)],
                 ["captures", *(str(part.captures) for part in parts_shown)],
             ]
+            if any(part.labelled < part.patients for part in parts_shown):
+                rows.insert(1, ["labelled patients", *(str(part.labelled) for part in parts_shown)])
             rows += [
                 [
                     sign,

@@ -26,10 +26,11 @@ class SignCount:
 
 @dataclass(frozen=True)
 class Part:
-    """A split or a fold: its people, its captures, and each sign of the reference labels."""
+    """A split or a fold: its people, those of whom a reference label tells anything, its captures, and each sign."""
 
     name: str
     patients: int
+    labelled: int
     captures: int
     signs: dict[str, SignCount]
 
@@ -46,6 +47,7 @@ def parts_of(labelset: LabelSet, part_of: Callable[[CaptureRow], str]) -> tuple[
     shown = shown_in(labelset)
     known: dict[tuple[str, str], set[str]] = defaultdict(set)
     structures: Counter[tuple[str, str]] = Counter()
+    labelled = {patient_of[label.file] for label in labelset.labels if not label.rater}
     for label in labelset.labels:
         if not label.rater:
             known[where[label.file], label.sign].add(patient_of[label.file])
@@ -57,6 +59,7 @@ def parts_of(labelset: LabelSet, part_of: Callable[[CaptureRow], str]) -> tuple[
         Part(
             part,
             len(people[part]),
+            len(labelled & people[part]),
             captures[part],
             {
                 sign: SignCount(len(shown[sign] & people[part]), len(known[part, sign]), structures[part, sign])
@@ -76,14 +79,16 @@ def perfect(patients: int) -> str:
 
 
 def refuse_too_few(parts: Sequence[Part], signs: Sequence[str], remedy: str) -> None:
-    """Raises InputError for every part that has too few people, or too few with one of signs, to show anything.
+    """Raises InputError for every part that has too few labelled people, or too few with one of signs, to show
+    anything.
 
     parts: those that figures are to be taken on. remedy: what to ask for instead.
     """
     problems = []
     for part in parts:
-        if part.patients < LEAST_PATIENTS:
-            problems.append(Problem(part.name, _too_few(part.patients, "patients"), remedy))
+        if part.labelled < LEAST_PATIENTS:
+            whom = "patients" if part.labelled == part.patients else "labelled patients"
+            problems.append(Problem(part.name, _too_few(part.labelled, whom), remedy))
             continue
         for sign in signs:
             count = part.signs.get(sign)
@@ -112,9 +117,13 @@ def remarks_on(parts: Sequence[Part]) -> list[str]:
 
     remarks = []
     for part in parts:
-        low, high = wilson_interval(0.8 * part.patients, part.patients)
+        if not part.labelled:
+            remarks.append(f"{part.name}: none of its {part.patients} patients is labelled; nothing is measured there.")
+            continue
+        low, high = wilson_interval(0.8 * part.labelled, part.labelled)
+        whom = "patients" if part.labelled == part.patients else f"of {part.patients} patients are labelled"
         remarks.append(
-            f"{part.name}: {part.patients} patients; a share of 80 % measured over them has a 95 % interval of "
+            f"{part.name}: {part.labelled} {whom}; a share of 80 % measured over them has a 95 % interval of "
             f"{100 * low:.0f} to {100 * high:.0f} %."
         )
         rare = [
