@@ -321,6 +321,21 @@ def test_folds_are_written_used_and_told(tmp_path: Path) -> None:
     assert "is split already" in str(run("split", folder, "--val", 0.4).exception)
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--folds", 5, "--val", 0.4), "each fold validate in turn, so --val has nothing to draw"),
+        (("--fold", 2, "--val", 0.4), "--fold 2 takes the folds that are there and draws nobody"),
+        (("--fold", 2, "--test", 0.4), "--fold 2 takes the folds that are there and draws nobody"),
+        (("--fold", 2, "--by", "device"), "--fold 2 takes the folds that are there and draws nobody"),
+    ],
+)
+def test_no_option_is_left_without_effect(tmp_path: Path, options: tuple[object, ...], reason: str) -> None:
+    folder = set_of(tmp_path, 10)
+    assert run("split", folder, "--folds", 5).exit_code == 0
+    assert reason in str(run("split", folder, *options, "--replace").exception)
+
+
 def test_somebody_is_left_to_train_on(tmp_path: Path) -> None:
     folder = set_of(tmp_path, 10)
     for options in (("--val", 0.6, "--test", 0.4), ("--val", 0.7, "--test", 0.4, "--by", "patient")):

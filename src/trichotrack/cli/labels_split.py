@@ -28,7 +28,7 @@ def split(
         float | None, typer.Option(min=0.0, max=1.0, help="Share of the patients kept for testing. Default: none.")
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(help="Instead of --val: so many folds, each patient in one; fold 1 validates.")
+        int | None, typer.Option(help="In place of --val: so many folds, each patient in one; fold 1 validates.")
     ] = None,
     fold: Annotated[int | None, typer.Option(help="Of the folds that are there, the one that validates.")] = None,
     by: Annotated[
@@ -69,12 +69,7 @@ def split(
     from trichotrack.labels.write import write_split
 
     by = by or ("device" if by_device else "")
-    if hold_out and not by:
-        raise InputError("--hold-out needs the column: give --by device, --by clinic or the like.")
-    if hold_out and test:
-        raise InputError("--hold-out says who is tested, so --test has nothing to draw: give one of them.")
-    if add:
-        _refuse_beside_add(replace=replace, hold_out=bool(hold_out), folds=folds, fold=fold)
+    _refuse_together(val=val, test=test, folds=folds, fold=fold, by=by, hold_out=hold_out, add=add, replace=replace)
     labelset = read_labels(folder)
     there = {capture.split for capture in labelset.captures} - {""}
     shares = {"val": val, "test": test}
@@ -108,6 +103,35 @@ def split(
             )
         write_split(done, folder)
     _show(told, splits, by_fold, measured, as_json=as_json)
+
+
+def _refuse_together(
+    *,
+    val: float | None,
+    test: float | None,
+    folds: int | None,
+    fold: int | None,
+    by: str,
+    hold_out: Sequence[str] | None,
+    add: bool,
+    replace: bool,
+) -> None:
+    """Raises InputError where one option would leave another without effect."""
+    if hold_out and not by:
+        raise InputError("--hold-out needs the column: give --by device, --by clinic or the like.")
+    if hold_out and test:
+        raise InputError("--hold-out says who is tested, so --test has nothing to draw: give one of them.")
+    if folds is not None and val is not None:
+        raise InputError(
+            f"--folds {folds} makes each fold validate in turn, so --val has nothing to draw: give one of them."
+        )
+    if add:
+        _refuse_beside_add(replace=replace, hold_out=bool(hold_out), folds=folds, fold=fold)
+    elif fold is not None and folds is None and (val is not None or test is not None or by):
+        raise InputError(
+            f"--fold {fold} takes the folds that are there and draws nobody: leave --val, --test and --by away, or "
+            "give --folds to draw anew."
+        )
 
 
 def _refuse_beside_add(*, replace: bool, hold_out: bool, folds: int | None, fold: int | None) -> None:
