@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from trichotrack.labels.enough import Part
     from trichotrack.labels.tables import LabelSet
 
-HELD_OUT = ("val", "test")
 ALL_FOLDS = "all folds"
 
 
@@ -190,7 +189,7 @@ def _with_train(held_out: Mapping[str, float]) -> dict[str, float]:
 
 def _measured(labelset: LabelSet, splits: Sequence[Part], *, folded: bool) -> list[Part]:
     """The parts that figures are taken on. Over folds that is all who are in one: each validates once."""
-    from trichotrack.labels.enough import parts_of
+    from trichotrack.labels.enough import HELD_OUT, parts_of
     from trichotrack.labels.folds import FOLD
 
     if not folded:
@@ -224,10 +223,10 @@ def _show(
     labelset: LabelSet, splits: Sequence[Part], by_fold: Sequence[Part], measured: Sequence[Part], *, as_json: bool
 ) -> None:
     from trichotrack.cli.labels_shown import print_json, print_table
-    from trichotrack.labels.enough import remarks_on
+    from trichotrack.labels.enough import remarks_on, unmeasured
     from trichotrack.labels.summary import summarise
 
-    remarks = [*remarks_on(measured), *_unlabelled(splits)]
+    remarks = [*remarks_on(measured), *_unlabelled(splits), *filter(None, [unmeasured(labelset)])]
     if as_json:
         parts = {"splits": splits, "folds": by_fold}
         told = {name: [dataclasses.asdict(part) for part in found] for name, found in parts.items() if found}

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from trichotrack.labels.folds import shown_in
 from trichotrack.labels.tables import CaptureRow, LabelSet
 from trichotrack.problems import InputError, Problem
 
+HELD_OUT = ("val", "test")
+"""Splits that figures are taken on."""
+
 LEAST_PATIENTS = 4
 """People below which even a perfect figure shows nothing: found in 3 of 3, the 95 % interval of a share begins at 44 %
 (Wilson 1927), so one found as often as missed is not excluded; found in 4 of 4 it begins at 51 %."""
+
+MEASURED = ("exhaustive", "count", "presence")
+"""Levels of which figures can be taken: partial labels tell neither a false mark nor a number."""
+
+MARK_FULLY = (
+    "Mark every instance of a sign in 20 to 40 of its captures and bring them back by `trichotrack labels merge "
+    "--exhaustive`; or, where all are marked already, write exhaustive as their level in labels.csv."
+)
+"""What to do where nothing can be measured."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,29 @@ def parts_of(labelset: LabelSet, part_of: Callable[[CaptureRow], str]) -> tuple[
         )
         for part in sorted(people, key=lambda name: (len(name), name))
         if part
+    )
+
+
+def unmeasured(labelset: LabelSet, signs: Collection[str] = ()) -> str:
+    """Which of val and test, or of a set without a split, nothing can be measured on, and what to do; "" where none is.
+
+    signs: those sought; empty: any. A set without any reference label is not this function's to judge.
+    """
+    levels: dict[str, set[str]] = defaultdict(set)
+    split_of = {capture.file: capture.split for capture in labelset.captures}
+    for label in labelset.labels:
+        if not label.rater and (not signs or label.sign in signs):
+            levels[split_of[label.file]].add(label.level)
+    there = set(split_of.values())
+    asked = [""] if there == {""} else [name for name in HELD_OUT if name in there]
+    lacking = [name for name in asked if not levels[name].intersection(MEASURED)]
+    if not lacking or not any(levels.values()):
+        return ""
+    where = " and ".join(f"split {name!r}" if name else "this set" for name in lacking)
+    refused = "" if lacking == ["test"] else ", and a training refuses it"
+    return (
+        f"No capture of {where} has {', '.join(MEASURED[:-1])} or {MEASURED[-1]} labels"
+        f"{' of ' + ', '.join(signs) if signs else ''}: nothing can be measured there{refused}. {MARK_FULLY}"
     )
 
 
