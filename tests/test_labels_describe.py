@@ -348,6 +348,30 @@ def test_no_plan_without_a_mark() -> None:
         recipe(printed(), labelled(level="presence"), "x", "x")
 
 
+def test_labels_of_readers_alone_are_told_by_every_command(tmp_path: Path) -> None:
+    labelset = labelled(captures=80)
+    labels = tuple(dataclasses.replace(row, rater="ba"[n % 2]) for n, row in enumerate(labelset.labels))
+    marks = tuple(ObjectRow(f"{n}", row.file, row.sign, 5, 5, rater=row.rater) for n, row in enumerate(labels))
+    write_labels(dataclasses.replace(labelset, labels=labels, objects=marks), tmp_path)
+    said = "all labels are by rater a, b; training learns from the reference alone (rater blank)."
+    remedy = "Empty the rater column of one reader's rows"
+    warnings = json.loads(run("check", tmp_path, "--tables-only", "--json").stdout)["warnings"]
+    assert [row["remedy"][: len(remedy)] for row in warnings if f"{row['message']}." == said] == [remedy]
+    assert (
+        f"No plan is proposed: labels.csv, column rater: {said} {remedy}"
+        in run("describe", tmp_path, "--tables-only").stdout
+    )
+    refused = str(run("split", tmp_path).exception)
+    assert f"{said} {remedy}" in refused
+    assert refused.endswith("To split all the same, give --allow-few.")
+    assert f"{said} {remedy}" in run("split", tmp_path, "--allow-few").stdout
+    for table in ("labels.csv", "objects.csv"):
+        text = (tmp_path / table).read_text(encoding="utf-8")
+        (tmp_path / table).write_text(re.sub(r",b$", ",", text, flags=re.MULTILINE), encoding="utf-8")
+    assert said not in "".join(run(command, tmp_path, "--tables-only").stdout for command in ("describe", "check"))
+    assert run("split", tmp_path, "--replace").exit_code == 0
+
+
 def test_a_set_of_partial_labels_is_told_what_training_will_refuse(tmp_path: Path) -> None:
     labelset = labelled(level="partial", captures=80)
     marks = tuple(ObjectRow(f"{n}", row.file, row.sign, 5, 5) for n, row in enumerate(labelset.labels))

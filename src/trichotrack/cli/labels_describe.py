@@ -63,7 +63,7 @@ def describe(
         settings, reason = _recipe(found, with_parents(labelset), folder)
         if out is not None:
             _write(out, labelset, found, settings, pictures, advance)
-    remark = unmeasured(with_parents(labelset), _sought(settings)) if settings else ""
+    remark = unmeasured(with_parents(labelset), _sought(settings)) if settings else f"No plan is proposed: {reason}"
     if as_json:
         from trichotrack.labels.recipe import as_mapping
 
@@ -73,8 +73,6 @@ def describe(
         return
     show_set(summarise(labelset))
     _show_fingerprint(found)
-    if reason:
-        typer.echo(f"No plan is proposed: {reason}")
     if remark:
         typer.echo(remark)
     if out is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trichotrack.labels.tables import LabelSet
 
 ALL_FOLDS = "all folds"
+ALL_THE_SAME = "To split all the same, give --allow-few."
 
 
 def split(
@@ -63,7 +64,7 @@ def split(
     """
     from trichotrack.labels import folds as sharing
     from trichotrack.labels.derive import with_parents
-    from trichotrack.labels.enough import parts_of, refuse_too_few
+    from trichotrack.labels.enough import parts_of, readers_alone, refuse_too_few
     from trichotrack.labels.read import read_labels
     from trichotrack.labels.write import write_split
 
@@ -92,7 +93,10 @@ def split(
     if not allow_few:
         # What was there before an addition stays, whatever it can show; a sign that is asked for is looked at anew.
         old = {*there, ALL_FOLDS} if add and there and not signs else set()
-        refuse_too_few([part for part in measured if part.name not in old], signs or (), _remedy(labelset))
+        judged = [part for part in measured if part.name not in old]
+        if judged and (alone := readers_alone(labelset.labels)):
+            raise InputError(dataclasses.replace(alone, remedy=f"{alone.remedy} {ALL_THE_SAME}"))
+        refuse_too_few(judged, signs or (), _remedy(labelset))
     if done.captures != labelset.captures:
         if there and fold is None and not add and not replace:
             raise InputError(
@@ -213,20 +217,19 @@ def _remedy(labelset: LabelSet) -> str:
 
     share = LEAST_PATIENTS / len(patients_to_draw(labelset))
     larger = f"hold out more (--val {share:.2g} gives {LEAST_PATIENTS}), or " if share <= 0.5 else ""
-    return (
-        f"Label more people, {larger}use --folds 5, by which each patient validates once; to split all the same, give "
-        "--allow-few."
-    )
+    return f"Label more people, {larger}use --folds 5, by which each patient validates once. {ALL_THE_SAME}"
 
 
 def _show(
     labelset: LabelSet, splits: Sequence[Part], by_fold: Sequence[Part], measured: Sequence[Part], *, as_json: bool
 ) -> None:
     from trichotrack.cli.labels_shown import print_json, print_table
-    from trichotrack.labels.enough import remarks_on, unmeasured
+    from trichotrack.labels.enough import readers_alone, remarks_on, unmeasured
     from trichotrack.labels.summary import summarise
 
     remarks = [*remarks_on(measured), *_unlabelled(splits), *filter(None, [unmeasured(labelset)])]
+    if alone := readers_alone(labelset.labels):
+        remarks = [str(alone)]
     if as_json:
         parts = {"splits": splits, "folds": by_fold}
         told = {name: [dataclasses.asdict(part) for part in found] for name, found in parts.items() if found}

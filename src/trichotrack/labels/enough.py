@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from trichotrack.labels.folds import shown_in
-from trichotrack.labels.tables import CaptureRow, LabelSet
+from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet
 from trichotrack.problems import InputError, Problem
 
 HELD_OUT = ("val", "test")
@@ -103,6 +103,20 @@ def unmeasured(labelset: LabelSet, signs: Collection[str] = ()) -> str:
     return (
         f"No capture of {where} has {', '.join(MEASURED[:-1])} or {MEASURED[-1]} labels"
         f"{' of ' + ', '.join(signs) if signs else ''}: nothing can be measured there{refused}. {MARK_FULLY}"
+    )
+
+
+def readers_alone(labels: Iterable[LabelRow], table: str = "labels.csv") -> Problem | None:
+    """What is wrong where every label has a rater, so that nothing is learnt or measured; None where one has none."""
+    raters = {label.rater for label in labels}
+    if not raters or "" in raters:
+        return None
+    return Problem(
+        table,
+        f"all labels are by rater {', '.join(sorted(raters))}; training learns from the reference alone (rater blank)",
+        "Empty the rater column of one reader's rows, here and in the objects table; or import one reader's labels "
+        "without --rater.",
+        column="rater",
     )
 
 
