@@ -319,6 +319,7 @@ def test_folds_are_written_used_and_told(tmp_path: Path) -> None:
     assert {row.split for row in second.captures if row.extra["fold"] == "2"} == {"val"}
     assert {row.split for row in second.captures if row.extra["fold"] != "2"} == {"train"}
     assert "is split already" in str(run("split", folder, "--val", 0.4).exception)
+    assert "is split already" in str(run("split", folder, "--folds", 4, "--fold", 2).exception)
 
 
 @pytest.mark.parametrize(

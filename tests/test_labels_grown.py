@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from labels_fixture import save_csv, save_image, sound_tables
+from labels_fixture import save_csv, save_image, save_xlsx, sound_tables
 from test_labels_split import patients_with, splits
 from trichotrack.cli.labels import labels_app
 from trichotrack.labels.grown import add_patients, with_known_splits
@@ -153,6 +153,20 @@ def test_a_new_patient_goes_to_a_fold_and_no_fold_loses_anybody(tmp_path: Path) 
     assert {row.split for row in after.captures if row.extra["fold"] == "1"} == {"val"}
     assert run("split", folder, "--fold", 2).exit_code == 0
     assert {row.split for row in read_labels(folder).captures if row.extra["fold"] != "2"} == {"train"}
+
+
+def test_an_addition_reaches_a_workbook(tmp_path: Path) -> None:
+    columns = ["file", "patient", "visit", "site", "field", "um_per_px", "preparation", "split"]
+    part_of = ["train"] * 12 + ["val"] * 4
+    rows = [[f"{n}.jpg", f"P{n}", "", "", "", 2.5, "none", part] for n, part in enumerate(part_of)]
+    rows += [["new.jpg", "P15", "", "", "", 2.5, "none", ""], ["19.jpg", "P19", "", "", "", 2.5, "none", ""]]
+    save_xlsx(tmp_path, {"captures": [columns, *rows]})
+    labels = [[f"{n}.jpg", "black_dot", "count", 1] for n in range(16)]
+    save_csv(tmp_path, {"labels": [["file", "sign", "level", "value"], *labels]})
+    done = run("split", tmp_path, "--add")
+    assert done.exit_code == 0, done.exception
+    assert [row.split for row in read_labels(tmp_path).captures] == [*part_of, "val", "train"]
+    assert "train: 1 of 13 patients have no reference label." in done.output
 
 
 def test_a_split_without_folds_leaves_no_folds_of_an_earlier_one(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def split(
             raise InputError(dataclasses.replace(alone, remedy=f"{alone.remedy} {ALL_THE_SAME}"))
         refuse_too_few(judged, signs or (), _remedy(labelset))
     if done.captures != labelset.captures:
-        if there and fold is None and not add and not replace:
+        drawn = not add and (fold is None or folds is not None)
+        if there and drawn and not replace:
             raise InputError(
                 f"{folder} is split already, and otherwise: a model selected on that split has seen its patients. Give "
                 "--add to leave everybody where they are, and draw only patients who have no split; or --replace to "
