@@ -115,7 +115,7 @@ def readers_alone(labels: Iterable[LabelRow], table: str = "labels.csv") -> Prob
         table,
         f"all labels are by rater {', '.join(sorted(raters))}; training learns from the reference alone (rater blank)",
         "Empty the rater column of one reader's rows, here and in the objects table; or import one reader's labels "
-        "without --rater.",
+        "without --rater or --by-annotator.",
         column="rater",
     )
 
