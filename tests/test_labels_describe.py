@@ -23,6 +23,7 @@ from trichotrack.capture import read_capture, read_size
 from trichotrack.cli.labels import labels_app
 from trichotrack.labels.derive import with_parents
 from trichotrack.labels.fingerprint import DevicePrint, Fingerprint, SignPrint, Spread, fingerprint, short, spread_text
+from trichotrack.labels.read import read_labels
 from trichotrack.labels.recipe import CELL_PX, Setting, as_mapping, base_config, recipe, recipe_text
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.labels.write import write_labels
@@ -345,6 +346,51 @@ def test_a_set_with_scales_here_and_there_gets_a_plan_with_one_that_tells_of_the
 def test_no_plan_without_a_mark() -> None:
     with pytest.raises(InputError, match="no sign is marked"):
         recipe(printed(), labelled(level="presence"), "x", "x")
+
+
+def test_labels_of_readers_alone_are_told_by_every_command(tmp_path: Path) -> None:
+    labelset = labelled(captures=80)
+    labels = tuple(dataclasses.replace(row, rater="ba"[n % 2]) for n, row in enumerate(labelset.labels))
+    marks = tuple(ObjectRow(f"{n}", row.file, row.sign, 5, 5, rater=row.rater) for n, row in enumerate(labels))
+    write_labels(dataclasses.replace(labelset, labels=labels, objects=marks), tmp_path)
+    said = "all labels are by rater a, b; training learns from the reference alone (rater blank)."
+    remedy = "Empty the rater column of one reader's rows"
+    warnings = json.loads(run("check", tmp_path, "--tables-only", "--json").stdout)["warnings"]
+    assert [row["remedy"][: len(remedy)] for row in warnings if f"{row['message']}." == said] == [remedy]
+    assert (
+        f"No plan is proposed: labels.csv, column rater: {said} {remedy}"
+        in run("describe", tmp_path, "--tables-only").stdout
+    )
+    refused = str(run("split", tmp_path).exception)
+    assert f"{said} {remedy}" in refused
+    assert refused.endswith("To split all the same, give --allow-few.")
+    assert f"{said} {remedy}" in run("split", tmp_path, "--allow-few").stdout
+    for table in ("labels.csv", "objects.csv"):
+        text = (tmp_path / table).read_text(encoding="utf-8")
+        (tmp_path / table).write_text(re.sub(r",b$", ",", text, flags=re.MULTILINE), encoding="utf-8")
+    assert said not in "".join(run(command, tmp_path, "--tables-only").stdout for command in ("describe", "check"))
+    assert run("split", tmp_path, "--replace").exit_code == 0
+
+
+def test_a_set_of_partial_labels_is_told_what_training_will_refuse(tmp_path: Path) -> None:
+    labelset = labelled(level="partial", captures=80)
+    marks = tuple(ObjectRow(f"{n}", row.file, row.sign, 5, 5) for n, row in enumerate(labelset.labels))
+    partial = dataclasses.replace(labelset, objects=marks)
+    write_labels(partial, tmp_path)
+    told = run("describe", tmp_path, "--tables-only").stdout
+    assert "No capture of this set has exhaustive, count or presence labels of " in told
+    assert "a training refuses it" in told
+    done = run("split", tmp_path, "--val", 0.2, "--test", 0.2)
+    assert "No capture of split 'val' and split 'test' has exhaustive, count or presence labels: " in done.stdout
+    remarks = json.loads(run("describe", tmp_path, "--tables-only", "--json").stdout)["remarks"]
+    assert "`trichotrack labels merge --exhaustive`" in remarks[0]
+    held_out = {row.file for row in read_labels(tmp_path).captures if row.split != "train"}
+    labels = tuple(
+        dataclasses.replace(row, level="exhaustive") if row.file in held_out else row for row in partial.labels
+    )
+    write_labels(dataclasses.replace(read_labels(tmp_path), labels=labels), tmp_path)
+    assert "a training refuses it" not in run("describe", tmp_path, "--tables-only").stdout
+    assert "a training refuses it" not in run("split", tmp_path, "--val", 0.2, "--test", 0.2).stdout
 
 
 @settings(max_examples=50, deadline=None)

@@ -203,6 +203,49 @@ def test_a_part_counts_its_people_signs_and_structures() -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
+def with_labels_of(labelset: LabelSet, people: int) -> LabelSet:
+    """The set with labels of the first so many patients alone."""
+    patient_of = {row.file: int(row.patient[1:]) for row in labelset.captures}
+    return dataclasses.replace(
+        labelset,
+        labels=tuple(label for label in labelset.labels if patient_of[label.file] < people),
+        objects=tuple(marked for marked in labelset.objects if patient_of[marked.file] < people),
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(people=st.integers(6, 30), labelled=st.integers(4, 30), seed=st.integers(0, 20))
+def test_patients_without_a_label_train_and_shares_are_of_the_others(people: int, labelled: int, seed: int) -> None:
+    labelset = with_labels_of(patients_with([n % 4 for n in range(people)], rare=frozenset({0, 1})), labelled)
+    captures = tuple(dataclasses.replace(row, device=row.patient) for row in labelset.captures)
+    labelset = dataclasses.replace(labelset, captures=captures)
+    unlabelled = {f"P{n}" for n in range(labelled, people)}
+    for done in (
+        with_every_sign(split_by_patient(labelset, {"train": 0.5, "val": 0.25, "test": 0.25}, seed)),
+        split_by_groups(labelset, "device", {"train": 0.5, "val": 0.25, "test": 0.25}, seed),
+    ):
+        used = splits(done)
+        assert {used[patient] for patient in unlabelled} <= {"train"}
+        held_out = Counter(used.values())
+        assert all(abs(held_out[name] - 0.25 * min(labelled, people)) <= 1 for name in ("val", "test"))
+    folded = with_folds(labelset, 4, seed)
+    assert {patient for patient, fold in folds_of(folded).items() if not fold} == unlabelled
+    for fold in (1, 2, 3, 4):
+        used = splits(use_fold(folded, fold))
+        assert {used[patient] for patient in unlabelled} <= {"train"}
+        assert Counter(used.values())["val"] in {min(labelled, people) // 4, min(labelled, people) // 4 + 1}
+
+
+def test_where_nobody_has_a_reference_label_all_are_drawn() -> None:
+    labelset = with_labels_of(patients_with([1] * 10), 0)
+    assert Counter(splits(split_by_patient(labelset, {"train": 0.6, "val": 0.4}, 0)).values()) == {"train": 6, "val": 4}
+
+
+def test_fewer_labelled_patients_than_splits_are_refused() -> None:
+    with pytest.raises(InputError, match=r"1 labelled patients cannot be shared among 2 splits.*Label patients"):
+        split_by_patient(with_labels_of(patients_with([1] * 10), 1), {"train": 0.6, "val": 0.4}, 0)
+
+
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(labels_app, [str(argument) for argument in arguments])
 
@@ -227,6 +270,38 @@ def test_a_split_with_too_few_to_test_on_is_refused_with_the_interval_and_the_wa
     )
 
 
+def test_only_labelled_patients_count_as_people_to_measure_on(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    whole = patients_with([n % 4 + 1 for n in range(24)])
+    write_labels(with_labels_of(whole, 6), folder)
+    refused = str(run("split", folder, "--val", 0.2, "--test", 0.2).exception)
+    assert "val: would have 1 patient; " in refused
+    assert "test: would have 1 patient; " in refused
+    assert "--folds 5" in refused
+    write_labels(with_labels_of(whole, 20), folder)
+    done = run("split", folder, "--val", 0.2, "--test", 0.2)
+    assert done.exit_code == 0, done.exception
+    assert "val: 4 patients; a share of 80 %" in done.output
+    assert "train: 4 of 16 patients have no reference label." in done.output
+    told = json.loads(run("split", folder, "--val", 0.2, "--test", 0.2, "--json").output)
+    assert {part["name"]: (part["patients"], part["labelled"]) for part in told["splits"]} == {
+        "train": (16, 12), "val": (4, 4), "test": (4, 4),
+    }  # fmt: skip
+
+
+def test_a_clinic_held_out_counts_its_labelled_patients_alone(tmp_path: Path) -> None:
+    labelset = with_labels_of(patients_with([1] * 20), 16)
+    captures = tuple(
+        dataclasses.replace(row, device="A" if int(row.patient[1:]) < 12 else "B") for row in labelset.captures
+    )
+    write_labels(dataclasses.replace(labelset, captures=captures), tmp_path)
+    done = run("split", tmp_path, "--by", "device", "--hold-out", "B", "--val", 0.4)
+    assert "test: 4 of 8 patients are labelled; a share of 80 %" in done.output
+    write_labels(dataclasses.replace(with_labels_of(labelset, 15), captures=captures), tmp_path)
+    refused = str(run("split", tmp_path, "--by", "device", "--hold-out", "B", "--val", 0.4).exception)
+    assert "test: would have 3 labelled patients; " in refused
+
+
 def test_folds_are_written_used_and_told(tmp_path: Path) -> None:
     folder = set_of(tmp_path, 10)
     done = run("split", folder, "--folds", 5)
@@ -244,6 +319,22 @@ def test_folds_are_written_used_and_told(tmp_path: Path) -> None:
     assert {row.split for row in second.captures if row.extra["fold"] == "2"} == {"val"}
     assert {row.split for row in second.captures if row.extra["fold"] != "2"} == {"train"}
     assert "is split already" in str(run("split", folder, "--val", 0.4).exception)
+    assert "is split already" in str(run("split", folder, "--folds", 4, "--fold", 2).exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--folds", 5, "--val", 0.4), "each fold validate in turn, so --val has nothing to draw"),
+        (("--fold", 2, "--val", 0.4), "--fold 2 takes the folds that are there and draws nobody"),
+        (("--fold", 2, "--test", 0.4), "--fold 2 takes the folds that are there and draws nobody"),
+        (("--fold", 2, "--by", "device"), "--fold 2 takes the folds that are there and draws nobody"),
+    ],
+)
+def test_no_option_is_left_without_effect(tmp_path: Path, options: tuple[object, ...], reason: str) -> None:
+    folder = set_of(tmp_path, 10)
+    assert run("split", folder, "--folds", 5).exit_code == 0
+    assert reason in str(run("split", folder, *options, "--replace").exception)
 
 
 def test_somebody_is_left_to_train_on(tmp_path: Path) -> None:
@@ -256,7 +347,10 @@ def test_folds_reach_a_workbook(tmp_path: Path) -> None:
     columns = ["file", "patient", "visit", "site", "field", "um_per_px", "preparation"]
     rows = [[f"{n}.jpg", f"P{n}", "", "", "", 2.5, "none"] for n in range(6)]
     save_xlsx(tmp_path, {"captures": [columns, *rows]})
-    save_csv(tmp_path, {"labels": [["file", "sign", "level", "value"], ["0.jpg", "black_dot", "count", 1]]})
+    save_csv(
+        tmp_path,
+        {"labels": [["file", "sign", "level", "value"], *([f"{n}.jpg", "black_dot", "count", 1] for n in range(6))]},
+    )
     assert run("split", tmp_path, "--folds", 3).exit_code == 0
     captures = read_labels(tmp_path).captures
     assert Counter(row.extra["fold"] for row in captures) == {"1": 2, "2": 2, "3": 2}

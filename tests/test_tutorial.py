@@ -85,11 +85,14 @@ def test_the_tutorial_runs_from_a_fresh_clone_to_readings_by_a_model_of_ones_own
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     for name, body in files().items():
         (tmp_path / name).write_text(body, encoding="utf-8")
-    *before, suggest = commands()
+    *before, suggest, add = commands()
     for line in before:
         run(line)
     # Here everything is labelled, as the tutorial says.
     assert "nothing to rank: each of its 60 captures" in run(suggest, status=2)
+    split = (tmp_path / "my-labels" / "captures.csv").read_text(encoding="utf-8")
+    run(add)
+    assert (tmp_path / "my-labels" / "captures.csv").read_text(encoding="utf-8") == split
     made = (
         "my-labels/described/plan.yaml",
         "my-model.onnx",

@@ -41,6 +41,7 @@ def describe(
 
     from trichotrack.cli.labels_shown import print_json
     from trichotrack.labels.derive import with_parents
+    from trichotrack.labels.enough import unmeasured
     from trichotrack.labels.fingerprint import fingerprint
     from trichotrack.labels.read import read_labels
     from trichotrack.labels.summary import summarise
@@ -62,16 +63,18 @@ def describe(
         settings, reason = _recipe(found, with_parents(labelset), folder)
         if out is not None:
             _write(out, labelset, found, settings, pictures, advance)
+    remark = unmeasured(with_parents(labelset), _sought(settings)) if settings else f"No plan is proposed: {reason}"
     if as_json:
         from trichotrack.labels.recipe import as_mapping
 
         proposed = {"plan": as_mapping(settings)} if settings else {}
-        print_json({**summarise(labelset).to_dict(), "fingerprint": found.to_dict(), **proposed})
+        remarks = [remark] if remark else []
+        print_json({**summarise(labelset).to_dict(), "fingerprint": found.to_dict(), **proposed, "remarks": remarks})
         return
     show_set(summarise(labelset))
     _show_fingerprint(found)
-    if reason:
-        typer.echo(f"No plan is proposed: {reason}")
+    if remark:
+        typer.echo(remark)
     if out is not None:
         written = ["fingerprint.json", *(["plan.yaml"] if settings else []), "labels.html"]
         typer.echo(f"{', '.join(written)} are in {out}.")
@@ -90,6 +93,11 @@ def _recipe(found: Fingerprint, labelset: LabelSet, folder: Path) -> tuple[list[
         return recipe(found, labelset, folder.as_posix(), folder.resolve().name), ""
     except InputError as error:
         return [], str(error)
+
+
+def _sought(settings: list[Setting]) -> list[str]:
+    """The signs of the plan."""
+    return next(setting.value for setting in settings if setting.path == ("model", "plan", "signs"))
 
 
 def _write(

@@ -34,7 +34,8 @@ def suggest(
     """Rank unlabelled captures by what would teach the model most: its doubt, and how unlike the others they are.
 
     Core-set by k-centre greedy (Sener and Savarese 2018) on the model's features, distances weighted by the entropy of
-    its marks. Captures of the splits val and test are passed over. Exit status 3 where some could not be read.
+    its marks. Captures of patients in the splits val and test are passed over. Exit status 3 where some could not be
+    read.
 
     Example: trichotrack labels suggest my-set --model my-model.onnx --captures 20 --out next.csv
     """
@@ -42,13 +43,14 @@ def suggest(
     from rich.progress import Progress
 
     from trichotrack.evaluate.suggest import suggest as run
+    from trichotrack.labels.grown import with_known_splits
     from trichotrack.labels.read import read_labels
     from trichotrack.problems import InputError
     from trichotrack.runtime.counter import Counter
 
     if out is not None and out.suffix.lower() != ".csv":
         raise InputError(f"--out {out}: give a name that ends in .csv.")
-    labelset = read_labels(folder)
+    labelset = with_known_splits(read_labels(folder))
     counter = Counter(model, threads=threads) if model else Counter.bundled(threads=threads)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

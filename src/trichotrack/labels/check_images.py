@@ -79,7 +79,7 @@ def alike(parsed: ParsedFolder, seen: Seen) -> tuple[list[Problem], list[Problem
         elif _spot(first[1]) != _spot(second[1]):
             warnings.append(_other_spot(parsed, first, second))
     for (one, other), pairs in of_people.items():
-        split = any(len({first[1].split, second[1].split} - {""}) == 2 for first, second in pairs)
+        split = any(map(_in_two_splits, pairs))
         (errors if split else warnings).append(_two_people(parsed, (one, other), pairs, split=split))
     return errors, warnings
 
@@ -118,8 +118,12 @@ def _twice(table: str, number: int, row: CaptureRow, twin: Row) -> Problem:
     return Problem(table, message, remedy, row=number, column="file", value=row.file)
 
 
+def _in_two_splits(pair: tuple[Row, Row]) -> bool:
+    return len({row.split for _, row in pair} - {""}) == 2
+
+
 def _two_people(parsed: ParsedFolder, people: tuple[str, str], pairs: list[tuple[Row, Row]], *, split: bool) -> Problem:
-    first, second = next((pair for pair in pairs if pair[0][1].split != pair[1][1].split), pairs[0])
+    first, second = next(filter(_in_two_splits, pairs), pairs[0])
     named = _some(f"{b.file} and {a.file} (rows {nb} and {na})" for (na, a), (nb, b) in pairs)
     several = f"{len(pairs)} pictures" if len(pairs) > 1 else "a picture"
     message = f"patients {people[0]} and {people[1]} have {several} in common, as it looks: {named}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 
+from trichotrack.labels.enough import readers_alone
 from trichotrack.labels.read import ParsedFolder
 from trichotrack.labels.tables import LabelRow
 from trichotrack.problems import Problem
@@ -38,6 +39,8 @@ def level_problems(parsed: ParsedFolder) -> tuple[list[Problem], list[Problem]]:
                     value=f"{label.sign}, partial",
                 )
             )
+    if alone := readers_alone((label for _, label in parsed.labels), table):
+        warnings.append(alone)
     return errors, warnings + _empty(parsed, bounds) + _unseen(parsed, rows, bounds)
 
 

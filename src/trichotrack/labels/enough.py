@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from trichotrack.labels.folds import shown_in
-from trichotrack.labels.tables import CaptureRow, LabelSet
+from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet
 from trichotrack.problems import InputError, Problem
+
+HELD_OUT = ("val", "test")
+"""Splits that figures are taken on."""
 
 LEAST_PATIENTS = 4
 """People below which even a perfect figure shows nothing: found in 3 of 3, the 95 % interval of a share begins at 44 %
 (Wilson 1927), so one found as often as missed is not excluded; found in 4 of 4 it begins at 51 %."""
+
+MEASURED = ("exhaustive", "count", "presence")
+"""Levels of which figures can be taken: partial labels tell neither a false mark nor a number."""
+
+MARK_FULLY = (
+    "Mark every instance of a sign in 20 to 40 of its captures and bring them back by `trichotrack labels merge "
+    "--exhaustive`; or, where all are marked already, write exhaustive as their level in labels.csv."
+)
+"""What to do where nothing can be measured."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +38,11 @@ class SignCount:
 
 @dataclass(frozen=True)
 class Part:
-    """A split or a fold: its people, its captures, and each sign of the reference labels."""
+    """A split or a fold: its people, those of whom a reference label tells anything, its captures, and each sign."""
 
     name: str
     patients: int
+    labelled: int
     captures: int
     signs: dict[str, SignCount]
 
@@ -46,6 +59,7 @@ def parts_of(labelset: LabelSet, part_of: Callable[[CaptureRow], str]) -> tuple[
     shown = shown_in(labelset)
     known: dict[tuple[str, str], set[str]] = defaultdict(set)
     structures: Counter[tuple[str, str]] = Counter()
+    labelled = {patient_of[label.file] for label in labelset.labels if not label.rater}
     for label in labelset.labels:
         if not label.rater:
             known[where[label.file], label.sign].add(patient_of[label.file])
@@ -57,6 +71,7 @@ def parts_of(labelset: LabelSet, part_of: Callable[[CaptureRow], str]) -> tuple[
         Part(
             part,
             len(people[part]),
+            len(labelled & people[part]),
             captures[part],
             {
                 sign: SignCount(len(shown[sign] & people[part]), len(known[part, sign]), structures[part, sign])
@@ -68,6 +83,43 @@ def parts_of(labelset: LabelSet, part_of: Callable[[CaptureRow], str]) -> tuple[
     )
 
 
+def unmeasured(labelset: LabelSet, signs: Collection[str] = ()) -> str:
+    """Which of val and test, or of a set without a split, nothing can be measured on, and what to do; "" where none is.
+
+    signs: those sought; empty: any. A set without any reference label is not this function's to judge.
+    """
+    levels: dict[str, set[str]] = defaultdict(set)
+    split_of = {capture.file: capture.split for capture in labelset.captures}
+    for label in labelset.labels:
+        if not label.rater and (not signs or label.sign in signs):
+            levels[split_of[label.file]].add(label.level)
+    there = set(split_of.values())
+    asked = [""] if there == {""} else [name for name in HELD_OUT if name in there]
+    lacking = [name for name in asked if not levels[name].intersection(MEASURED)]
+    if not lacking or not any(levels.values()):
+        return ""
+    where = " and ".join(f"split {name!r}" if name else "this set" for name in lacking)
+    refused = "" if lacking == ["test"] else ", and a training refuses it"
+    return (
+        f"No capture of {where} has {', '.join(MEASURED[:-1])} or {MEASURED[-1]} labels"
+        f"{' of ' + ', '.join(signs) if signs else ''}: nothing can be measured there{refused}. {MARK_FULLY}"
+    )
+
+
+def readers_alone(labels: Iterable[LabelRow], table: str = "labels.csv") -> Problem | None:
+    """What is wrong where every label has a rater, so that nothing is learnt or measured; None where one has none."""
+    raters = {label.rater for label in labels}
+    if not raters or "" in raters:
+        return None
+    return Problem(
+        table,
+        f"all labels are by rater {', '.join(sorted(raters))}; training learns from the reference alone (rater blank)",
+        "Empty the rater column of one reader's rows, here and in the objects table; or import one reader's labels "
+        "without --rater or --by-annotator.",
+        column="rater",
+    )
+
+
 def perfect(patients: int) -> str:
     """The interval that is left where a sign is found in all of so many patients: "44 to 100 %"."""
     from trichotrack.stats.rates import wilson_interval
@@ -76,14 +128,16 @@ def perfect(patients: int) -> str:
 
 
 def refuse_too_few(parts: Sequence[Part], signs: Sequence[str], remedy: str) -> None:
-    """Raises InputError for every part that has too few people, or too few with one of signs, to show anything.
+    """Raises InputError for every part that has too few labelled people, or too few with one of signs, to show
+    anything.
 
     parts: those that figures are to be taken on. remedy: what to ask for instead.
     """
     problems = []
     for part in parts:
-        if part.patients < LEAST_PATIENTS:
-            problems.append(Problem(part.name, _too_few(part.patients, "patients"), remedy))
+        if part.labelled < LEAST_PATIENTS:
+            whom = "patients" if part.labelled == part.patients else "labelled patients"
+            problems.append(Problem(part.name, _too_few(part.labelled, whom), remedy))
             continue
         for sign in signs:
             count = part.signs.get(sign)
@@ -112,9 +166,13 @@ def remarks_on(parts: Sequence[Part]) -> list[str]:
 
     remarks = []
     for part in parts:
-        low, high = wilson_interval(0.8 * part.patients, part.patients)
+        if not part.labelled:
+            remarks.append(f"{part.name}: none of its {part.patients} patients is labelled; nothing is measured there.")
+            continue
+        low, high = wilson_interval(0.8 * part.labelled, part.labelled)
+        whom = "patients" if part.labelled == part.patients else f"of {part.patients} patients are labelled"
         remarks.append(
-            f"{part.name}: {part.patients} patients; a share of 80 % measured over them has a 95 % interval of "
+            f"{part.name}: {part.labelled} {whom}; a share of 80 % measured over them has a 95 % interval of "
             f"{100 * low:.0f} to {100 * high:.0f} %."
         )
         rare = [

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 
 from trichotrack.labels.rows import CAPTURE_COLUMNS
-from trichotrack.labels.split import split_by_patient
+from trichotrack.labels.split import patients_to_draw, split_by_patient
 from trichotrack.labels.tables import CaptureRow, LabelSet
 from trichotrack.problems import InputError
 
@@ -80,21 +80,29 @@ def _refuse_gaps(labelset: LabelSet, column: str) -> None:
         )
 
 
-def share_out(labelset: LabelSet, units: Units, shares: Mapping[str, float], seed: int) -> dict[str, str]:
+def share_out(
+    labelset: LabelSet, units: Units, shares: Mapping[str, float], seed: int, placed: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """By patient, the part it goes to; units stay whole, each sign is spread over the parts as evenly as they allow.
 
     Iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011): the rarest sign still to be placed first, its units
     to the part that lacks it most, then to the one that lacks patients most, then structures. Large units go first,
     then the quarter richest in structures, within a quarter in an order drawn by seed. Parts keep their size: none
-    takes more patients than its share, rounded up, while another has room. Raises InputError where there are fewer
-    units than parts.
+    takes more patients than its share, rounded up, while another has room. Only labelled patients count, and each unit
+    has one. placed: by patient, the part of those who stay where they are; shares are of them and of units together.
+    Raises InputError where there are fewer units than
+    parts that are empty.
     """
-    if len(units) < len(shares):
+    placed = placed or {}
+    empty = [part for part in shares if part not in placed.values()]
+    if len(units) < len(empty):
         raise InputError(
-            f"{len(units)} groups of patients cannot be shared among {len(shares)} parts ({', '.join(shares)}): each "
+            f"{len(units)} groups of patients cannot be shared among {len(empty)} parts ({', '.join(empty)}): each "
             "part needs one of its own. Ask for fewer parts, or group by another column."
         )
-    total = sum(map(len, units.values()))
+    counted = patients_to_draw(labelset)
+    size = {name: len(counted.intersection(members)) for name, members in units.items()}
+    people = counted & ({patient for members in units.values() for patient in members} | placed.keys())
     drawn = np.random.default_rng(seed).permutation(len(units)).tolist()
     order = dict(zip(units, drawn, strict=True))
     amount = _structures(labelset, units)
@@ -102,14 +110,18 @@ def share_out(labelset: LabelSet, units: Units, shares: Mapping[str, float], see
     quarter = {name: 4 * place // len(units) for place, name in enumerate(richest)}
     shown = shown_in(labelset)
     has = {name: {sign: len(shown[sign] & set(people)) for sign in shown} for name, people in units.items()}
-    lacking = {part: {sign: share * len(shown[sign]) for sign in shown} for part, share in shares.items()}
-    room = {part: share * total for part, share in shares.items()}
+    there = {part: {patient for patient, where in placed.items() if where == part} for part in shares}
+    lacking = {
+        part: {sign: share * len(shown[sign] & people) - len(shown[sign] & there[part]) for sign in shown}
+        for part, share in shares.items()
+    }
+    room = {part: share * len(people) - len(there[part]) for part, share in shares.items()}
     load = dict.fromkeys(shares, 0.0)
-    left, part_of, empty = set(units), dict[str, str](), list(shares)
+    left, part_of = set(units), dict[str, str]()
     while left:
         waiting = {sign: [name for name in left if has[name][sign]] for sign in shown}
         sign = min((sign for sign in shown if waiting[sign]), key=lambda sign: (len(waiting[sign]), sign), default="")
-        name = min(waiting.get(sign, left), key=lambda unit: (-len(units[unit]), quarter[unit], order[unit]))
+        name = min(waiting.get(sign, left), key=lambda unit: (-size[unit], quarter[unit], order[unit]))
         # Parts that would stay empty come first once the units are only just enough for them.
         roomy = [part for part in shares if room[part] > 0] or list(shares)
         open_to = empty if len(left) <= len(empty) else roomy
@@ -117,11 +129,17 @@ def share_out(labelset: LabelSet, units: Units, shares: Mapping[str, float], see
         part_of |= dict.fromkeys(units[name], part)
         left.remove(name)
         empty = [other for other in empty if other != part]
-        room[part] -= len(units[name])
-        load[part] += amount[name] * len(units[name])
+        room[part] -= size[name]
+        load[part] += amount[name] * size[name]
         for other, patients in has[name].items():
             lacking[part][other] -= patients
     return part_of
+
+
+def _labelled(labelset: LabelSet, units: Units) -> Units:
+    """Units of whom anything is known: the others are not drawn."""
+    counted = patients_to_draw(labelset)
+    return {name: people for name, people in units.items() if counted.intersection(people)}
 
 
 def _structures(labelset: LabelSet, units: Units) -> dict[str, float]:
@@ -144,15 +162,20 @@ def _structures(labelset: LabelSet, units: Units) -> dict[str, float]:
 def with_folds(labelset: LabelSet, folds: int, seed: int, *, by: str = "") -> LabelSet:
     """The set with `fold` 1 to folds for every capture that is not of split `test`; `split` by fold 1.
 
-    Each patient is in one fold, and is tested once when each fold in turn validates.
+    Each patient is in one fold, and validates once when each fold in turn does. Who has no reference label is in none,
+    and always trains.
     """
     if folds < 2:
         raise InputError(f"--folds {folds}: at least 2, so that one can validate while the rest is learnt from.")
     kept = _only(labelset, lambda row: row.split != "test")
     names = {str(number): 1 / folds for number in range(1, folds + 1)}
-    fold_of = share_out(kept, units_by(kept, by), names, seed)
+    fold_of = share_out(kept, _labelled(kept, units_by(kept, by)), names, seed)
     captures = tuple(
-        dataclasses.replace(row, extra={**row.extra, FOLD: "" if row.split == "test" else fold_of[row.patient]})
+        dataclasses.replace(
+            row,
+            split=row.split if row.split == "test" else "train",
+            extra={**row.extra, FOLD: "" if row.split == "test" else fold_of.get(row.patient, "")},
+        )
         for row in labelset.captures
     )
     return use_fold(dataclasses.replace(labelset, captures=captures), 1)
@@ -168,6 +191,15 @@ def use_fold(labelset: LabelSet, fold: int) -> LabelSet:
         row
         if row.split == "test" or not row.extra.get(FOLD)
         else dataclasses.replace(row, split="val" if row.extra[FOLD] == str(fold) else "train")
+        for row in labelset.captures
+    )
+    return dataclasses.replace(labelset, captures=captures)
+
+
+def without_folds(labelset: LabelSet) -> LabelSet:
+    """The set with `fold` empty wherever it is there: folds of an earlier draw say nothing of another split."""
+    captures = tuple(
+        dataclasses.replace(row, extra={**row.extra, FOLD: ""}) if FOLD in row.extra else row
         for row in labelset.captures
     )
     return dataclasses.replace(labelset, captures=captures)
@@ -196,9 +228,12 @@ def hold_out(labelset: LabelSet, column: str, values: Collection[str], val: floa
 
 
 def split_by_groups(labelset: LabelSet, column: str, shares: Mapping[str, float], seed: int) -> LabelSet:
-    """The set with `split` filled so that no value of a column is in two splits. shares: of the patients, add to 1."""
-    part_of = share_out(labelset, units_by(labelset, column), shares, seed)
-    captures = tuple(dataclasses.replace(row, split=part_of[row.patient]) for row in labelset.captures)
+    """The set with `split` filled so that no value of a column is in two splits. shares: of the patients, add to 1.
+
+    Groups in which nobody has a reference label train.
+    """
+    part_of = share_out(labelset, _labelled(labelset, units_by(labelset, column)), shares, seed)
+    captures = tuple(dataclasses.replace(row, split=part_of.get(row.patient, "train")) for row in labelset.captures)
     return dataclasses.replace(labelset, captures=captures)
 
 
@@ -210,19 +245,25 @@ def with_every_sign(labelset: LabelSet) -> LabelSet:
     """
     split_of = {capture.patient: capture.split for capture in labelset.captures}
     splits = sorted(set(split_of.values()))
+    known = patients_to_draw(labelset)
     shown = shown_in(labelset)
     for sign in sorted(shown, key=lambda name: (len(shown[name]), name)):
         if len(shown[sign]) < len(splits):
             continue
         for split in splits:
             if not any(split_of[patient] == split for patient in shown[sign]):
-                _exchange(split_of, shown, sign, split)
+                _exchange(split_of, shown, sign, split, known)
     captures = tuple(dataclasses.replace(row, split=split_of[row.patient]) for row in labelset.captures)
     return dataclasses.replace(labelset, captures=captures)
 
 
-def _exchange(split_of: dict[str, str], shown: Mapping[str, set[str]], sign: str, split: str) -> None:
-    """Moves one patient with sign into split and one of split back, where that costs no split its last of a sign."""
+def _exchange(
+    split_of: dict[str, str], shown: Mapping[str, set[str]], sign: str, split: str, known: Collection[str]
+) -> None:
+    """Moves one patient with sign into split and one of split back, where that costs no split its last of a sign.
+
+    known: those who may go back.
+    """
 
     def lacking(assigned: Mapping[str, str]) -> int:
         return sum(
@@ -237,7 +278,7 @@ def _exchange(split_of: dict[str, str], shown: Mapping[str, set[str]], sign: str
         (len(signs[giver] ^ signs[taker]), giver, taker)
         for giver in shown[sign]
         if split_of[giver] != split
-        for taker in split_of
+        for taker in known
         if split_of[taker] == split
     )
     for _, giver, taker in pairs:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trichotrack.labels.enough import readers_alone
 from trichotrack.labels.fingerprint import Fingerprint, SignPrint, short
 from trichotrack.labels.tables import LabelSet
 from trichotrack.problems import InputError
@@ -84,6 +85,8 @@ def recipe(found: Fingerprint, labelset: LabelSet, labels: str, name: str) -> li
     sought = [one for one in _in_order(found, labelset.signs) if one.objects and one.sign in known]
     signs = [one for one in sought if one.sign not in IGNORED]
     if not signs:
+        if alone := readers_alone(labelset.labels):
+            raise InputError(alone)
         raise InputError("no sign is marked in any capture: a plan for places needs exhaustive or partial labels.")
     native = _native(found)
     if native is None:

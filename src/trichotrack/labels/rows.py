@@ -217,10 +217,11 @@ def _refuse_repeats(place: str, column: str, keys: Iterable[tuple[int, str]], pr
 
 
 def _refuse_two_splits(place: str, captures: Numbered[CaptureRow], problems: list[Problem]) -> None:
+    """A patient in two splits. A blank one says that the capture is not split yet, and goes with any other."""
     first: dict[str, tuple[int, str]] = {}
     told: set[str] = set()
     for number, capture in captures:
-        if not capture.patient:
+        if not capture.patient or not capture.split:
             continue
         row, split = first.setdefault(capture.patient, (number, capture.split))
         if split != capture.split and capture.patient not in told:
@@ -228,10 +229,11 @@ def _refuse_two_splits(place: str, captures: Numbered[CaptureRow], problems: lis
             problems.append(
                 Problem(
                     place,
-                    f"patient {capture.patient} is in two splits ({split or 'none'} in row {row})",
-                    "Keep all captures of a patient in one split; `trichotrack labels split` does.",
+                    f"patient {capture.patient} is in two splits ({split} in row {row})",
+                    "Write one split for all captures of that patient; or empty the column for all of them, and "
+                    "`trichotrack labels split --add` draws where they go.",
                     row=number,
                     column="split",
-                    value=capture.split or "none",
+                    value=capture.split,
                 )
             )

@@ -16,21 +16,24 @@ MAX_STRATA = 8
 def split_by_patient(labelset: LabelSet, fractions: Mapping[str, float], seed: int) -> LabelSet:
     """The set with `split` filled for every capture, all captures of a patient alike.
 
-    fractions: share of the patients for each split, such as {"train": 0.8, "val": 0.2}; they add to 1. Patients are
-    ordered by the rarest sign they show and their number of objects a capture, cut into blocks of equal size, and
-    each block is shared out (scikit-learn's stratified split). Same set, fractions and seed: same split, whatever the
-    order of the rows. Raises InputError where there are fewer patients than splits.
+    fractions: share of the labelled patients for each split, such as {"train": 0.8, "val": 0.2}; they add to 1. These
+    are ordered by the rarest sign they show and their number of objects a capture, cut into blocks of equal size, and
+    each block is shared out (scikit-learn's stratified split). Who has no reference label trains, for nothing could be
+    measured there. Same set, fractions and seed: same split, whatever the order of the rows. Raises InputError where
+    there are fewer labelled patients than splits.
     """
     if not fractions or min(fractions.values()) <= 0 or not math.isclose(sum(fractions.values()), 1, abs_tol=1e-6):
         shares = ", ".join(f"{name} {share:g}" for name, share in fractions.items())
         raise InputError(f"the shares of a split are above 0 and add to 1 (got {shares or 'none'}).")
-    patients = _by_mixture(labelset)
+    everybody, drawn = _by_mixture(labelset), patients_to_draw(labelset)
+    patients = [patient for patient in everybody if patient in drawn]
     if len(patients) < len(fractions):
+        whom, more = ("labelled patients", "Label") if len(patients) < len(everybody) else ("patients", "Add")
         raise InputError(
-            f"{len(patients)} patients cannot be shared among {len(fractions)} splits ({', '.join(fractions)}): "
-            "each split needs a patient of its own. Add patients or ask for fewer splits."
+            f"{len(patients)} {whom} cannot be shared among {len(fractions)} splits ({', '.join(fractions)}): "
+            f"each split needs a patient of its own. {more} patients or ask for fewer splits."
         )
-    split_of: dict[str, str] = {}
+    split_of = dict.fromkeys(everybody, "train")
     total = len(patients)
     smallest_first = sorted(fractions, key=lambda name: (fractions[name], name))
     for left, name in zip(range(len(fractions), 1, -1), smallest_first, strict=False):
@@ -41,6 +44,13 @@ def split_by_patient(labelset: LabelSet, fractions: Mapping[str, float], seed: i
     split_of |= dict.fromkeys(patients, smallest_first[-1])
     captures = tuple(dataclasses.replace(row, split=split_of[row.patient]) for row in labelset.captures)
     return dataclasses.replace(labelset, captures=captures)
+
+
+def patients_to_draw(labelset: LabelSet) -> set[str]:
+    """Those of whom a reference label tells something; where there is none at all, everybody."""
+    files = {label.file for label in labelset.labels if not label.rater}
+    everybody = {capture.patient for capture in labelset.captures}
+    return {capture.patient for capture in labelset.captures if capture.file in files} or everybody
 
 
 def _draw(patients: Sequence[str], size: int, seed: int) -> set[str]:

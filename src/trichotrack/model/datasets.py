@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from trichotrack.capture import read_capture
 from trichotrack.geometry import map_points, resample, size_at, size_with_long_side
+from trichotrack.labels.enough import MARK_FULLY, MEASURED
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.model.augment import crop
 from trichotrack.model.plan import TOTAL_STRIDE, Plan
@@ -45,9 +46,6 @@ LEVELS = {"exhaustive": EXHAUSTIVE, "partial": PARTIAL, "count": COUNT, "presenc
 
 OF_IMAGE = (COUNT, PRESENCE)
 """Levels that speak of a capture as a whole."""
-
-MEASURED = ("exhaustive", "count", "presence")
-"""Levels of which figures can be taken: partial labels tell neither a false mark nor a number."""
 
 SEEN_WITH: Mapping[str, Sequence[str]] = {"train": ("train", "val")}
 """Splits whose captures a training of a split takes."""
@@ -155,7 +153,9 @@ def _check(labels: LabelSet, plan: Plan, rows: Sequence[CaptureRow], split: str)
     useful = any(label.file in files and label.sign in plan.signs and label.level in levels for label in reference)
     if rows and not useful:
         needed = f"{', '.join(levels[:-1])} or {levels[-1]}"
-        problems.append(Problem(table, f"no capture of split {split!r} has {needed} labels of the plan's signs", ""))
+        remedy = "Label some of them, or name their signs in the plan." if split == "train" else MARK_FULLY
+        message = f"no capture of split {split!r} has {needed} labels of the plan's signs"
+        problems.append(Problem(table, message, remedy))
     if problems:
         raise InputError(problems)
 
