@@ -65,9 +65,9 @@ trichotrack synth sheet --out sheet.png
 ![Renders: every sign close by, every knob at three settings, and the nuisances held out](images/synthetic-scalp.jpg)
 
 *First the signs at 4.5 µm per px; then each knob at the low end, the middle and the high end of its range, on a
-quiet capture at 9 µm per px, all else held; last the nuisances held out. Chromatic aberration, which stays below a pixel,
-chances of things shown elsewhere, and calibres and lengths, which the signs show, have no row. Made by `trichotrack synth
-sheet`.*
+quiet capture at 9 µm per px, all else held; last the nuisances held out. Chromatic aberration, which stays below a
+pixel, chances of things shown elsewhere, and calibres and lengths, which the signs show, have no row. Made by
+`trichotrack synth sheet`.*
 
 ## What is drawn
 

@@ -246,3 +246,13 @@ def test_the_command_writes_captures(tmp_path: Path):
     assert result.exit_code == 0, result.output
     assert "2 synthetic captures" in result.output
     assert len(read_labels(out).captures) == 2
+
+
+def test_the_command_writes_clipped_scalps_where_no_broken_hair_is_labelled(tmp_path: Path):
+    out = tmp_path / "set"
+    words = ["captures", "--out", str(out), "--n", "3", "--size", "320x256", "--clipped", "1"]
+    assert CliRunner().invoke(synth_app, words).exit_code == 0
+    labels = read_labels(out)
+    assert {row.preparation for row in labels.captures} == {"clipped"}
+    assert "broken_hair" not in {row.sign for row in labels.labels}
+    assert {row.sign for row in labels.objects} >= {"terminal_hair"}

@@ -30,16 +30,19 @@ def captures(
     seed: Seed = 0,
     um_per_px: Annotated[float, typer.Option(min=2.0, max=10.0, help="Scale, µm per pixel.")] = 6.0,
     size: Annotated[str, typer.Option(help="Width and height in pixels, as 640x512.")] = "640x512",
+    clipped: Annotated[float, typer.Option(min=0.0, max=1.0, help="Chance that a person's scalp is clipped.")] = 0.0,
 ) -> None:
     """Labelled captures: images and the three tables.
 
     Example: trichotrack synth captures --out synthetic --n 200 --seed 1 --um-per-px 6 --size 640x512
     """
+    from trichotrack.synth.priors import Priors, ScalpPriors
     from trichotrack.synth.write import Series, write_series
 
     series = Series(captures=n, sizes_px=(parse_size(size),), um_per_px=(um_per_px, um_per_px))
     with progress(n, "Rendering") as step:
-        written = write_series(out, series, seed, on_capture=step)
+        priors = Priors(scalp=ScalpPriors(clipped_chance=clipped))
+        written = write_series(out, series, seed, priors=priors, on_capture=step)
     typer.echo(f"{len(written.captures)} synthetic captures with {len(written.objects)} labelled structures in {out}")
 
 

@@ -185,7 +185,7 @@ def _write_record(folder: Path, files: Sequence[str], seed: int) -> None:
     ]
     _write_table(folder / "treatments.csv", TREATMENT_COLUMNS, treatments)
     _write_table(folder / "scale.csv", ("file", "um_per_px"), [(file, UM_PER_PX) for file in files])
-    text = f"{NOTICE}. Seed {seed}. Scale of every capture: {UM_PER_PX} µm per pixel. See ../../README.md.\n"
+    text = f"{NOTICE}. Seed {seed}. Scale of every capture: {UM_PER_PX} µm per pixel.\n"
     (folder / "README.txt").write_text(text, encoding="utf-8")
 
 
