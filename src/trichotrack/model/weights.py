@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ CHANNELS = {
 def load_start(
     network: nn.Module, start: str, backbone: str, signs: Sequence[str], start_as: Mapping[str, str] | None = None
 ) -> str:
-    """Fill the network's weights in place; returns a sentence on what it started from.
+    """Fill the network's weights in place; returns a sentence on what it started from, of a file with its hash.
 
     signs: the network's channels. From a file, a sign's own channel is taken by name wherever it stood there; a sign
     that the file does not know starts as the one that start_as names for it, else untrained.
@@ -47,7 +48,8 @@ def load_start(
         raise InputError(f"start_as names {', '.join(absent)}; {path.name} knows {', '.join(known)}.")
     take_fitting(network, weights, {sign: known.index(model[sign]) for sign in signs if model[sign] in known}, signs)
     fresh = [sign for sign in signs if model[sign] not in known]
-    told = BUNDLED_TOLD if path == BUNDLED else path.name
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    told = f"{BUNDLED_TOLD if path == BUNDLED else path.name} (SHA-256 {digest[:16]})"
     return told + (f", with new channels for {', '.join(fresh)}" if fresh else "")
 
 

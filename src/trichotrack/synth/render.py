@@ -131,7 +131,7 @@ def _on_valid(
     of_id = {structure.id: structure for structure in shown}
     kept, gone = [], set()
     for item in objects:
-        if not _seen(valid, item.x, item.y):
+        if not _seen(valid, np.array([item.x]), np.array([item.y])).all():
             continue
         if item.tip_x is None or item.tip_y is None:
             kept.append(item)
@@ -140,7 +140,7 @@ def _on_valid(
         along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(part.path_px, axis=0).T))])
         at = np.linspace(0.0, along[-1], max(2, int(np.ceil(along[-1] / VALID_STEP_PX))))
         xs, ys = (np.interp(at, along, part.path_px[:, axis]) for axis in (0, 1))
-        hidden = np.flatnonzero([not _seen(valid, x, y) for x, y in zip(xs, ys, strict=True)])
+        hidden = np.flatnonzero(~_seen(valid, xs, ys))
         if not hidden.size:
             kept.append(item)
             continue
@@ -154,10 +154,10 @@ def _on_valid(
     return [s for s in shown if s.id not in gone], kept
 
 
-def _seen(valid: NDArray[np.bool_], x: float, y: float) -> bool:
-    """Whether the place (px) is valid; what lies just off the image, as a tip on its border may, is its edge."""
+def _seen(valid: NDArray[np.bool_], x: Floats, y: Floats) -> NDArray[np.bool_]:
+    """Which places (px, (N,) each) are valid; what lies just off the image, as a tip on its border may, is its edge."""
     height, width = valid.shape
-    return bool(valid[min(max(int(y), 0), height - 1), min(max(int(x), 0), width - 1)])
+    return np.asarray(valid[np.clip(y.astype(int), 0, height - 1), np.clip(x.astype(int), 0, width - 1)])
 
 
 def _shaded(image: Image, cover: Image, view: View, light: Floats, strength: float) -> Image:
