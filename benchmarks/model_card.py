@@ -152,7 +152,7 @@ def page() -> str:
         file=BUNDLED.relative_to(ROOT).as_posix(),
         facts=facts(model),
         intended_use=spec.intended_use,
-        signs=table(HEADER, [_sign(one) for one in spec.signs]),
+        signs=table(HEADER, [row for one in spec.signs for row in _signs(one)]),
         validated_on=spec.validated_on or "not recorded",
         trained_on=(spec.trained_on or "Not recorded")[:1].upper() + spec.trained_on[1:],
         figures=HERE,
@@ -185,6 +185,12 @@ def facts(model: ModelFile) -> str:
         ["validated on people", spec.validated_on_people or "no"],
     ]
     return table(["", ""], rows)
+
+
+def _signs(one: SignSpec) -> list[list[str]]:
+    """A row, and another where it has figures of its own on clipped scalps."""
+    there = one.on("clipped")
+    return [_sign(one)] if there is one else [_sign(one), [f"`{one.sign.name}`, clipped scalp", *_sign(there)[1:]]]
 
 
 def _sign(one: SignSpec) -> list[str]:
