@@ -1,5 +1,8 @@
 """The network sees no farther than its halo, and its peaks are the decoder's."""
 
+import hashlib
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -105,7 +108,8 @@ def test_a_model_of_other_signs_keeps_the_channels_it_knows_by_name(tmp_path):
     save_weights(old, ["black_dot", "broken_hair", "tapering_hair"], tmp_path / "old.safetensors")
     signs = ["tapering_hair", "yellow_dot", "black_dot", "broken_hair"]
     told = load_start(new, str(tmp_path / "old.safetensors"), "mobilenetv4_conv_small", signs)
-    assert told == "old.safetensors, with new channels for yellow_dot"
+    digest = hashlib.sha256((tmp_path / "old.safetensors").read_bytes()).hexdigest()
+    assert told == f"old.safetensors (SHA-256 {digest[:16]}), with new channels for yellow_dot"
     assert torch.allclose(new.offset.weight, old.offset.weight, atol=1e-3)
     assert torch.allclose(new.logits.weight[[2, 3, 0]], old.logits.weight, atol=1e-2)
     assert torch.equal(new.logits.weight[1], fresh)
@@ -154,7 +158,7 @@ def test_a_new_sign_begins_as_the_one_named_for_it(tmp_path):
     save_weights(old, ["terminal_hair", "black_dot"], tmp_path / "old.safetensors")
     start_as = {"hair": "terminal_hair", "black_dot": "terminal_hair"}
     told = load_start(new, str(tmp_path / "old.safetensors"), "mobilenetv4_conv_small", ["black_dot", "hair"], start_as)
-    assert told == "old.safetensors"
+    assert re.fullmatch(r"old\.safetensors \(SHA-256 [0-9a-f]{16}\)", told)
     # What the file knows keeps its own channel.
     assert torch.allclose(new.logits.weight, old.logits.weight[[1, 0]], atol=1e-2)
     with pytest.raises(InputError, match=r"start_as names yellow_dot; .* knows terminal_hair, black_dot"):
