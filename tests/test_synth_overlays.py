@@ -73,7 +73,7 @@ def test_what_is_held_out_never_overlaps_what_training_draws(name: str):
                 continue
             if field.name == "hair_melanin":
                 apart.append(not any(a > 0 and b > 0 for a, b in zip(one, two, strict=True)))
-            elif field.name != "grey_share":
+            elif field.name != "white_share":
                 apart.append(one[0] > two[1] or one[1] < two[0])
     assert any(apart)
     image = render_capture(capture_rng(1, 0, 0), size_px=(96, 96), priors=held).image

@@ -30,7 +30,7 @@ BARE = Priors(
     skin=SkinPriors(
         melanin=(0.1, 0.3),
         hair_melanin=(1, 0, 0, 0, 0),
-        grey_share=(0, 0),
+        white_share=(0, 0),
         flakes_per_cm2=(0, 0),
         yellow_dot_chance=(0, 0),
     ),

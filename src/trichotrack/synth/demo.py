@@ -93,7 +93,11 @@ def patient_priors() -> Priors:
             fibre_chance=0.0,
         ),
         skin=SkinPriors(
-            melanin=(0.25, 0.45), erythema=(0.05, 0.15), hair_melanin=(0.6, 0.4, 0, 0, 0), grey_share=(0, 0)
+            melanin=(0.25, 0.45),
+            erythema=(0.05, 0.15),
+            hair_melanin=(0.6, 0.4, 0, 0, 0),
+            white_share=(0, 0),
+            white_regrowth_share=(0, 0),
         ),
         camera=replace(clinic_camera(), jpeg_chance=0.0),
     )

@@ -17,12 +17,18 @@ LEAST_TERMINAL_UM = 55.0
 """No part of a terminal hair is thinner."""
 
 
+LIGHTER_BY = 0.2
+"""A hair lighter than the skin is so much lighter, or sheen, which is white too, would hide it. Assumed."""
+
+
 def apart(colour: Floats, skin: Skin, least: float) -> Colour:
     """Colour, darkened or lightened where it would vanish against the skin: an unseen hair must not be labelled."""
     weights = np.array([0.3, 0.59, 0.11])
     gap = float(weights @ (colour - np.array(skin.colour)))
-    if abs(gap) < least:
-        colour = colour + (least - gap if gap > 0 and skin.melanin > 0.3 else -least - gap)
+    if 0 < gap < LIGHTER_BY:
+        colour = colour + LIGHTER_BY - gap
+    elif -least < gap <= 0:
+        colour = colour - least - gap
     return triple(np.clip(colour, 0.02, 0.97))
 
 
@@ -70,7 +76,10 @@ class HairGrower:
         curly = float(rng.random() < priors.scalp.curly_chance and not clipped)
         self.wave_rad, self.wave_um = curly * float(rng.uniform(0.25, 1.3)), float(rng.uniform(500, 2200))
         self.lean = 0.0
-        self.grey = float(rng.random() < priors.skin.grey_chance) * within(rng, priors.skin.grey_share)
+        self.white = float(rng.random() < priors.skin.white_chance) * within(rng, priors.skin.white_share)
+        self.white_regrowth = float(rng.random() < priors.skin.white_regrowth_chance) * within(
+            rng, priors.skin.white_regrowth_share
+        )
 
     def seeded(self, seed: list[int]) -> HairGrower:
         """The same scalp's grower, drawing from a generator of its own."""
@@ -149,6 +158,8 @@ class HairGrower:
         pale = np.array(self.skin.colour) * rng.uniform(0.4, 0.72) * np.array([1.0, 0.94, 0.88])
         mix = rng.uniform(0.15, 0.9)
         colour = apart(np.clip(mix * pale + (1 - mix) * self.hair_colour, 0, 1), self.skin, 0.12)
+        if rng.random() < max(self.white, self.white_regrowth):
+            colour = self._white()
         opacity = float(rng.uniform(0.5, 0.95))
         hair = self._hair(path, width, "cut" if self.clipped else "pointed", lift=0.35)
         return replace(hair, colour=colour, opacity=opacity, veil=0.6 * hair.veil, subsurface_um=0.0)
@@ -177,7 +188,7 @@ class HairGrower:
         path = root + length * share[:, None] * np.stack([np.cos(angle + bow), np.sin(angle + bow)], axis=1)
         pointed = self._pointed(len(path))
         width = within(rng, priors.upright_width_um) * pointed * self._uneven(len(path), 0.01)
-        return self._hair(path, width, "pointed", lift=0.7)
+        return self._regrown(self._hair(path, width, "pointed", lift=0.7))
 
     def _pigtail(self, root: Floats) -> Structure:
         priors, rng = self.priors.scalp, self.rng
@@ -191,7 +202,7 @@ class HairGrower:
         ends = np.minimum(1.0, 0.72 + share / 0.25) * np.clip((1.0 - share) / rng.uniform(0.25, 0.5), 0.15, 1.0)
         width = within(rng, priors.pigtail_width_um) / 0.72 * ends
         hair = self._hair(path, width, "pointed", lift=0.4)
-        return replace(hair, subsurface_um=0.3 * hair.subsurface_um)
+        return self._regrown(replace(hair, subsurface_um=0.3 * hair.subsurface_um))
 
     def _shaved(self, root: Floats) -> Structure:
         priors, rng = self.priors.scalp, self.rng
@@ -236,6 +247,14 @@ class HairGrower:
 
     def _colour(self, factor: float, spread: float) -> Colour:
         colour = self.hair_colour * factor * self.rng.uniform(1 - spread, 1 + spread)
-        if self.rng.random() < self.grey:
-            colour = np.array([0.6, 0.6, 0.6]) * self.rng.uniform(0.8, 1.15)
+        if self.rng.random() < self.white:
+            return self._white()
         return apart(np.clip(colour, 0, 1), self.skin, 0.13)
+
+    def _white(self) -> Colour:
+        colour = np.array([0.88, 0.88, 0.86]) * self.rng.uniform(0.75, 1.1)
+        return apart(np.clip(colour, 0, 1), self.skin, 0.13)
+
+    def _regrown(self, hair: Structure) -> Structure:
+        """Hair that has come back, where the person's first comes back white."""
+        return replace(hair, colour=self._white()) if self.rng.random() < self.white_regrowth else hair

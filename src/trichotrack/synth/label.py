@@ -12,7 +12,7 @@ from trichotrack.synth.shafts import order, seen_share
 from trichotrack.synth.view import View
 
 LEAST_SEEN = 0.5
-"""A root covered by more than this share of other hair is taken out of the picture, not labelled unseen."""
+"""A root, or an end by which a sign is told, of which other hair leaves less is not drawn: nobody could label it."""
 
 LEAST_CONTRAST = 0.02
 """Of full scale: what is paler nobody would mark."""
@@ -30,6 +30,9 @@ TOLD_BY_THEIR_END = ("broken_hair", "upright_regrowing_hair", "pigtail_hair")
 
 TOLD_BY_TIP = (*TOLD_BY_THEIR_END, "tapering_hair")
 """Signs that nobody can tell where an overlay hides the free end."""
+
+TOLD_BY_ITS_SHAPE = ("broken_hair", "tapering_hair", "upright_regrowing_hair")
+"""Signs that nobody can tell where other hair hides the free end. A pigtail hair is told by its coil."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,9 @@ class SyntheticObject:
 def in_view(scalp: Scalp, view: View, camera: Camera | None = None) -> tuple[list[Structure], list[SyntheticObject]]:
     """The structures to draw, in painter's order, and the objects to label.
 
-    What nobody could label is not drawn: a root mostly under other hair, a shaft that the border cuts so short that its
-    sign cannot be told, or (where the camera is known) a hair so pale and blurred that it drowns in the noise. So every
-    hair that is drawn with its root in the image has its label.
+    What nobody could label is not drawn: a root mostly under other hair, a sign whose telling end is, a shaft that the
+    border cuts so short that its sign cannot be told, or (where the camera is known) a hair so pale and blurred that it
+    drowns in the noise. So every hair that is drawn with its root in the image has its label.
     """
     reach = view.span_px(float(max((s.width_um.max() for s in scalp.structures), default=0.0)))
     size = np.array(view.size_px)
@@ -67,7 +70,11 @@ def in_view(scalp: Scalp, view: View, camera: Camera | None = None) -> tuple[lis
             near.append(structure)
     share = seen_share(near, view)
     rooted = [s.sign is not None and bool(view.holds(view.px(s.path_um[:1]))[0]) for s in near]
-    shown = [s for s, seen, root in zip(near, share, rooted, strict=True) if not root or seen >= LEAST_SEEN]
+    shown = [
+        s
+        for s, (root, end), is_rooted in zip(near, share, rooted, strict=True)
+        if not is_rooted or (root >= LEAST_SEEN and (end >= LEAST_SEEN or s.sign not in TOLD_BY_ITS_SHAPE))
+    ]
     objects = [labelled(s, view) for s in shown if s.sign and view.holds(view.px(s.path_um[:1]))[0]]
     return shown, sorted(objects, key=lambda item: (item.y, item.x))
 
@@ -132,7 +139,8 @@ def shaft_in_view(structure: Structure, view: View) -> ShaftInView:
     # Where it does not move along an axis it does not leave by it.
     low = float(np.clip(np.min(leaves[step != 0.0], initial=1.0), 0.0, 1.0))
     last = width[out - 1] + low * (width[out] - width[out - 1])
-    return ShaftInView(np.vstack([path[:out], start + low * step]), np.append(width[:out], last), whole=False)
+    border = np.clip(start + low * step, 0.0, view.size_px)
+    return ShaftInView(np.vstack([path[:out], border]), np.append(width[:out], last), whole=False)
 
 
 def labelled(structure: Structure, view: View) -> SyntheticObject:

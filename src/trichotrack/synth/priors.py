@@ -124,11 +124,16 @@ class SkinPriors:
     erythema: Range = (0.0, 0.45)
     """Redness. Assumed."""
     hair_melanin: tuple[float, ...] = (0.42, 0.26, 0.16, 0.08, 0.08, 0.0)
-    """Chance of black, dark brown, brown, blond, grey and red hair. Assumed. Red is held out."""
-    grey_share: Range = (0.0, 0.5)
-    """Share of grey hairs among the others, in those who have any. Assumed."""
-    grey_chance: float = 0.25
-    """Chance that a person has grey hairs among the others. Assumed."""
+    """Chance of black, dark brown, brown, blond, white and red hair. Assumed. Red is held out."""
+    white_share: Range = (0.0, 0.5)
+    """Share of white hairs among the others, in those who have any. Assumed."""
+    white_chance: float = 0.25
+    """Chance that a person has white hairs among the others. Assumed."""
+    white_regrowth_share: Range = (0.3, 1.0)
+    """Share without pigment of short vellus, upright regrowing and pigtail hair, in those whose hair first comes back
+    white. Assumed."""
+    white_regrowth_chance: float = 0.2
+    """Chance that a person's hair does. Known of alopecia areata; how often is assumed."""
     subsurface_um: Range = (120.0, 520.0)
     """How far a shaft is seen, bluish, through the skin behind its root. Set by eye beside real captures."""
     subsurface_chance: float = 0.8
@@ -294,7 +299,11 @@ HELD_OUT: Mapping[str, Priors] = MappingProxyType(
         "heavy_blur": Priors(camera=CameraPriors(defocus_um=(18.0, 26.0))),
         "heavy_noise": Priors(camera=CameraPriors(noise=(0.06, 0.1))),
         "dark_skin": Priors(skin=SkinPriors(melanin=(0.92, 1.0))),
-        "red_hair": Priors(skin=SkinPriors(hair_melanin=(0.0, 0.0, 0.0, 0.0, 0.0, 1.0), grey_share=(0.0, 0.0))),
+        "red_hair": Priors(
+            skin=SkinPriors(
+                hair_melanin=(0.0, 0.0, 0.0, 0.0, 0.0, 1.0), white_share=(0.0, 0.0), white_regrowth_share=(0.0, 0.0)
+            )
+        ),
     }
 )
 """Nuisances beyond the renderer's training priors, by name, one kind each: all else is as in `Priors()`.

@@ -104,7 +104,7 @@ def photograph(
     pixels = expose(image, view, camera)
     if camera.overlays.kinds:
         pixels = laid_over(pixels, sheet)
-    preparation = "clipped" if scalp.clipped else "none"
+    preparation = "clipped" if scalp.clipped else "unclipped"
     strands = _strands(shown, objects, view, sheet.valid)
     return SyntheticCapture(compressed(pixels, camera), um_per_px, tuple(objects), preparation, sheet.valid, strands)
 

@@ -95,7 +95,9 @@ def _paint_shaft(canvas: NDArray[np.uint8], hair: Structure, view: View, fine: i
     tangent /= np.maximum(np.hypot(tangent[:, 0], tangent[:, 1])[:, None], 1e-9)
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
     colour = np.array(hair.colour)
-    edge = colour * rng.uniform(0.6, 0.9)
+    # Pigment darkens the edges, where light goes the longest way: a white hair has little to darken them.
+    pigment = min(1.0, 2.0 * (1.0 - float(colour.mean())))
+    edge = colour * (1.0 - pigment * (1.0 - rng.uniform(0.6, 0.9)))
     _fill(canvas, [_strip(path, normal, tangent, half, 1.0, end)], fine, edge, hair.opacity)
     if half.max() * fine < 2.0:
         return
@@ -266,10 +268,16 @@ def owners(structures: list[Structure], view: View, least_um: float) -> NDArray[
     return owner
 
 
-def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
-    """(N,), 0 to 1: of each structure (in painter's order), how much of its root's surroundings lies uncovered.
+ROOT_UM, NEAR_ROOT_UM, END_UM = 60.0, 200.0, 120.0
+"""By so much of a shaft its root, where it goes from there, and its free end are seen."""
 
-    It is told on a grid of the scalp and not of the image, so that another magnification sees the same.
+
+def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
+    """(N, 2), 0 to 1: of each structure (in painter's order), how much of its root and of its free end lies uncovered.
+
+    Of a root: the less of what is seen right there and of what is seen of where the shaft goes. A dot is all root, and
+    what lies outside the image counts as seen. It is told on a grid of the scalp and not of the image, so that another
+    magnification sees the same.
     """
     ground = view.ground(COVER_CELL_UM)
     owner = np.full(ground.shape, -1, np.int32)
@@ -287,26 +295,37 @@ def seen_share(structures: list[Structure], view: View) -> NDArray[np.float64]:
         normal /= np.maximum(np.hypot(*normal.T)[:, None], 1e-9)
         outline = _strip(centre, normal, tangent, half, 1.0, None)
         cv2.fillPoly(owner, [np.round((outline - 0.5) * 16).astype(np.int32)], index, cv2.LINE_8, 4)
-    share = np.zeros(len(structures))
+
+    def seen(index: int, points: Floats) -> float:
+        points = points[view.holds(view.px(points))]
+        if not len(points):
+            return 1.0
+        x, y = np.floor(ground.px(points)).astype(int).T
+        return float((owner[y, x] == index).mean())
+
+    share = np.ones((len(structures), 2))
     for index, structure in enumerate(structures):
         if structure.sign == YELLOW_DOT:
             # Skin, not hair: it is seen around whatever grows from it.
-            share[index] = 1.0
             continue
-        points = _root_points(structure)
-        points = points[view.holds(view.px(points))]
-        if len(points):
-            x, y = np.floor(ground.px(points)).astype(int).T
-            share[index] = float((owner[y, x] == index).mean())
+        if len(structure.path_um) == 1:
+            share[index, 0] = seen(index, _on_dot(structure))
+            continue
+        whole = structure.length_um
+        root, near_root = (seen(index, _along(structure, 0.0, min(um, whole))) for um in (ROOT_UM, NEAR_ROOT_UM))
+        share[index] = min(root, near_root), seen(index, _along(structure, max(whole - END_UM, 0.0), whole))
     return share
 
 
-def _root_points(structure: Structure) -> Floats:
-    """Points (µm) that stand for the root: the dot, or the first 200 µm of the shaft."""
-    if len(structure.path_um) == 1:
-        angle = np.linspace(0, 2 * np.pi, 9)[:-1]
-        ring = 0.25 * structure.width_root_um * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return np.asarray(structure.path_um[0] + np.concatenate([np.zeros((1, 2)), ring]))
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(structure.path_um, axis=0).T))])
-    wanted = np.linspace(0.0, min(200.0, float(along[-1])), 12)
-    return np.stack([np.interp(wanted, along, structure.path_um[:, axis]) for axis in (0, 1)], axis=1)
+def _on_dot(dot: Structure) -> Floats:
+    """(9, 2) µm: points that stand for a dot."""
+    angle = np.linspace(0, 2 * np.pi, 9)[:-1]
+    ring = 0.25 * dot.width_root_um * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return np.asarray(dot.path_um[0] + np.concatenate([np.zeros((1, 2)), ring]))
+
+
+def _along(hair: Structure, start_um: float, stop_um: float) -> Floats:
+    """(12, 2) µm: points of a shaft, so far from its root."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(hair.path_um, axis=0).T))])
+    wanted = np.linspace(start_um, stop_um, 12)
+    return np.stack([np.interp(wanted, along, hair.path_um[:, axis]) for axis in (0, 1)], axis=1)

@@ -46,7 +46,8 @@ CALM = Priors(
         fragments_per_cm2=(0, 0), shaved_chance=0.0, tattooed_chance=0.0, fibre_chance=0.0,
     ),
     skin=SkinPriors(
-        melanin=(0.3, 0.3), erythema=(0.1, 0.1), hair_melanin=(0, 1, 0, 0, 0, 0), grey_share=(0, 0),
+        melanin=(0.3, 0.3), erythema=(0.1, 0.1), hair_melanin=(0, 1, 0, 0, 0, 0), white_share=(0, 0),
+        white_regrowth_share=(0, 0),
         furrow_depth=(0.5, 0.5), yellow_dot_chance=(0.05, 0.05), freckles_per_cm2=(0, 0), dirt_per_cm2=(0, 0),
         vessels_per_cm2=(0, 0), flakes_per_cm2=(0, 0), cuff=(0, 0), sweat_per_cm2=(0, 0),
     ),
@@ -114,6 +115,10 @@ def _hair(index: int) -> Settings:
     return {"skin.hair_melanin": tuple(float(i == index) for i in range(count))}
 
 
+def _white_regrowth(share: float) -> Settings:
+    return {**INSIDE, "skin.white_regrowth_chance": 1.0, "skin.white_regrowth_share": (share, share)}
+
+
 def _clipped(chance: float, end: int) -> Settings:
     """Outside a patch; clipped to the low (0) or the high end (1) of the lengths."""
     length_um = _value(Priors(), "scalp.clipped_length_um")[end]
@@ -140,7 +145,8 @@ KNOBS: tuple[Knob, ...] = (
     chosen("look-alikes", shaved={**BESIDE, "scalp.shaved_chance": 1.0}, tattooed={"scalp.tattooed_chance": 1.0},
            fibres={"scalp.fibre_chance": 1.0}),
     chosen("hair", black=_hair(0), brown=_hair(2), blond=_hair(3)),
-    chosen("grey share", none={"skin.grey_share": (0, 0)}, half={"skin.grey_share": (0.5, 0.5)}, all=_hair(4)),
+    chosen("white share", none={"skin.white_share": (0, 0)}, half={"skin.white_share": (0.5, 0.5)}, all=_hair(4)),
+    chosen("white regrowth", none=INSIDE, half=_white_regrowth(0.5), all=_white_regrowth(1.0)),
     ranged("skin.melanin", "skin, rank"),
     ranged("skin.erythema"),
     ranged("skin.furrow_depth"),

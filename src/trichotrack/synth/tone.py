@@ -13,10 +13,10 @@ SKIN_STOPS = ((0.71, 0.68, 0.62), (0.63, 0.585, 0.51), (0.51, 0.43, 0.35), (0.27
 on real 70x captures; the darker two assumed."""
 
 HAIR_COLOURS = (
-    (0.05, 0.05, 0.06), (0.13, 0.09, 0.06), (0.26, 0.17, 0.10), (0.50, 0.38, 0.23), (0.62, 0.61, 0.60),
+    (0.05, 0.05, 0.06), (0.13, 0.09, 0.06), (0.26, 0.17, 0.10), (0.50, 0.38, 0.23), (0.84, 0.83, 0.81),
     (0.43, 0.21, 0.12),
 )  # fmt: skip
-"""RGB of black, dark brown, brown, blond, grey and red hair. Assumed."""
+"""RGB of black, dark brown, brown, blond, white and red hair. Assumed."""
 
 
 def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
@@ -49,7 +49,7 @@ def draw_hair_colour(rng: np.random.Generator, priors: SkinPriors, skin: Skin) -
     """RGB (0 to 1) of one person's hair: one of HAIR_COLOURS, varied, and far enough from the skin's to be seen."""
     chances = np.zeros(len(HAIR_COLOURS))
     chances[: len(priors.hair_melanin)] = priors.hair_melanin
-    # Light hair hardly ever grows on dark skin, but for grey; where nothing else is asked for, it does.
+    # Light hair hardly ever grows on dark skin, but for white; where nothing else is asked for, it does.
     rarer = np.array([1.0, 1.0, 1.0 - 0.7 * skin.melanin, max(0.01, 1.0 - 2.0 * skin.melanin), 1.0, 1.0])
     chances = chances * rarer
     kind = int(rng.choice(len(chances), p=chances / chances.sum()))

@@ -50,7 +50,7 @@ def rows_of(capture: SyntheticCapture, row: CaptureRow, prefix: str) -> Rows:
     A tip that is out of view is left empty, as nobody could mark it.
     """
     row = replace(row, um_per_px=round(capture.um_per_px, 4), preparation=capture.preparation)
-    told = [sign for sign in SIGNS if capture.preparation == "none" or sign not in NOT_TOLD_WHEN_CLIPPED]
+    told = [sign for sign in SIGNS if capture.preparation != "clipped" or sign not in NOT_TOLD_WHEN_CLIPPED]
     objects = tuple(
         ObjectRow(
             id=f"{prefix}{item.id}",
