@@ -99,7 +99,8 @@ def synthetic_exam(record: dict[str, Any]) -> str:
         f"one to one; marks on {names(record['ignored_signs'])} are neither right nor wrong. Intervals by resampling "
         "captures; the model is one training. Width: median error of shafts of at least "
         f"{record['least_shaft_px']:g} px ({record['least_shaft_um']:g} µm) at the model's scale; direction: median "
-        "error, of all hairs and of those whose tip is in view; all of hairs found."
+        "error, of all hairs and of those whose tip is in view; all of hairs found. Apart from these, as "
+        f"`{record['white_hair']}`: half as many captures of white hair on light skin, the magnifications by turns."
     )
     lines = [
         f"### {record['name']}\n",

@@ -2,14 +2,14 @@
 
 uv run benchmarks/synthetic_exam.py MODEL [--captures 200] [--processes 2] [--name "..."]
 
-The captures exist only while they are read: capture_rng(EXAM_SEED, field, index). Signs that the model's spec refuses
-are measured all the same, and named. With --name a record is written.
+The captures exist only while they are read: capture_rng(EXAM_SEED, field, index). White hair on light skin is drawn and
+told apart. Signs that the model's spec refuses are measured all the same, and named. With --name a record is written.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +34,28 @@ EXAM_SEED = 900_001
 
 POOLED = "both"
 
+WHITE_HAIR = "white hair"
+"""A stratum apart, not in what is pooled: white hair alone, on light skin."""
+
 
 def jobs_of(captures: int) -> list[Job]:
-    """So many captures of each field."""
+    """So many captures of each field, and half as many of white hair, the fields by turns."""
     priors = unclipped(Priors())
-    return [Job((EXAM_SEED, n, i), field, priors) for n, field in enumerate(FIELDS) for i in range(captures)]
+    jobs = [Job((EXAM_SEED, n, i), field, priors) for n, field in enumerate(FIELDS) for i in range(captures)]
+    skin = replace(priors.skin, melanin=(0.0, 0.5), white_chance=1.0, white_share=(1.0, 1.0))
+    white = replace(priors, skin=skin)
+    for i in range(captures // 2):
+        field = replace(FIELDS[i % len(FIELDS)], name=WHITE_HAIR)
+        jobs.append(Job((EXAM_SEED, len(FIELDS), i), field, white))
+    return jobs
 
 
 def grouped(examined: list[Examined], least_width_um: float) -> dict[str, Any]:
-    """Figures by field and of both together."""
+    """Figures by field, of both together, and of white hair."""
     groups = {field.name: [one for one in examined if one.field == field.name] for field in FIELDS}
-    return {name: figures_of(part, least_width_um) for name, part in {**groups, POOLED: examined}.items() if part}
+    groups[POOLED] = [one for part in groups.values() for one in part]
+    groups[WHITE_HAIR] = [one for one in examined if one.field == WHITE_HAIR]
+    return {name: figures_of(part, least_width_um) for name, part in groups.items() if part}
 
 
 def main() -> None:
@@ -79,6 +90,7 @@ def main() -> None:
             "least_shaft_px": LEAST_SHAFT_PX,
             "least_shaft_um": least_um,
             "refused": refused,
+            "white_hair": WHITE_HAIR,
             "groups": groups,
             "note": options.note,
         }

@@ -216,7 +216,7 @@ def test_no_exam_draws_what_a_recipe_trains_with(benchmarks):
     assert len(seeds) == 4
     assert min(seeds) >= 900_000
     jobs = benchmarks("synthetic_exam").jobs_of(3)
-    assert len({job.drawn_by for job in jobs}) == len(jobs) == 6
+    assert len({job.drawn_by for job in jobs}) == len(jobs) == 7
     assert all(job.priors.scalp.clipped_chance == 0 for job in jobs)
 
 

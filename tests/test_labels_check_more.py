@@ -99,7 +99,7 @@ def test_repeats_of_one_field_and_strangers_are_far_from_near_duplicates() -> No
     assert len(files) == 92
     pairs = near_pairs(hashes, 1.0)
     assert len(pairs) == 92 * 91 // 2
-    assert min(share for *_, share in pairs) > 2 * NEAR_SHARE
+    assert min(share for *_, share in pairs) > NEAR_SHARE + 0.1
 
 
 def test_the_black_frame_of_a_round_field_makes_nobody_alike() -> None:

@@ -30,6 +30,8 @@ from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.labels.write import write_labels
 from trichotrack.signs import SIGN
 
+HERE = Path(__file__).parent
+
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(labels_app, [str(argument) for argument in arguments])
@@ -236,14 +238,21 @@ def test_predictions_go_out_are_accepted_and_come_back(form: str, file: str, lab
     assert "Nothing was changed" in run("merge", labelled, out / file, "--accept-untouched", "--exhaustive").output
 
 
+def exchanged(tmp_path: Path) -> Path:
+    """The labels of one drawn capture that the tools' own files tell of."""
+    folder = tmp_path / "labelled"
+    shutil.copytree(HERE / "exchanged", folder)
+    (folder / "images").mkdir()
+    Image.new("RGB", (640, 512), (200, 160, 140)).save(folder / "images" / "S001_1.jpg")
+    return folder
+
+
 def test_what_label_studio_itself_gave_back_is_merged_by_id(tmp_path: Path) -> None:
     # Written by Label Studio 1.23.2 of one exported demo capture, in which a mark was moved, one deleted, one added.
-    root = Path(__file__).resolve().parents[1]
-    before = read_labels(root / "data/demo/labelled")
-    folder, out = tmp_path / "labelled", tmp_path / "out"
-    shutil.copytree(root / "data/demo/labelled", folder)
+    folder, out = exchanged(tmp_path), tmp_path / "out"
+    before = read_labels(folder)
     assert run("export", "label-studio", folder, "--out", out).exit_code == 0
-    shutil.copy(root / "tests/label_studio_1_23_2.json", out / "corrected.json")
+    shutil.copy(HERE / "label_studio_1_23_2.json", out / "corrected.json")
     done = run("merge", folder, out / "corrected.json", "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)["labels"]
@@ -264,12 +273,10 @@ def test_what_label_studio_itself_gave_back_is_merged_by_id(tmp_path: Path) -> N
 def test_what_cvats_own_library_gave_back_is_merged_by_id(tmp_path: Path) -> None:
     """Datumaro 1.13.12, by CVAT's makers, read the export of the demo captures' first, moved a point and a line,
     deleted one, added a point and a line, and wrote this file."""
-    root = Path(__file__).resolve().parents[1]
-    before = read_labels(root / "data/demo/labelled")
-    folder, out = tmp_path / "labelled", tmp_path / "out"
-    shutil.copytree(root / "data/demo/labelled", folder)
+    folder, out = exchanged(tmp_path), tmp_path / "out"
+    before = read_labels(folder)
     assert run("export", "cvat", folder, "--out", out).exit_code == 0
-    shutil.copy(root / "tests/cvat_by_datumaro_1_13_12.xml", out / "corrected.xml")
+    shutil.copy(HERE / "cvat_by_datumaro_1_13_12.xml", out / "corrected.xml")
     done = run("merge", folder, out / "corrected.xml", "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)["labels"]

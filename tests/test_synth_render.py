@@ -7,11 +7,14 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trichotrack.signs import SIGN
 from trichotrack.synth.camera import draw_camera
 from trichotrack.synth.draw import Ground, apart_dots, draw_ground, draw_person, grown
-from trichotrack.synth.label import in_view
+from trichotrack.synth.growth import apart
+from trichotrack.synth.label import LUMINANCE, in_view
 from trichotrack.synth.patients import draw_pose
 from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors, ScalpPriors, SkinPriors
 from trichotrack.synth.render import capture_rng, photograph, render_capture
@@ -31,6 +34,7 @@ BARE = Priors(
         melanin=(0.1, 0.3),
         hair_melanin=(1, 0, 0, 0, 0),
         white_share=(0, 0),
+        white_regrowth_share=(0, 0),
         flakes_per_cm2=(0, 0),
         yellow_dot_chance=(0, 0),
     ),
@@ -199,6 +203,45 @@ def test_a_root_under_other_hair_is_taken_out_of_the_picture():
     assert objects == []
 
 
+@pytest.mark.parametrize(
+    ("sign", "place", "drawn"),
+    [
+        *((sign, "root", False) for sign in HAIRS if sign != "black_dot"),
+        *((sign, "end", False) for sign in ("broken_hair", "tapering_hair", "upright_regrowing_hair")),
+        *((sign, "end", True) for sign in ("short_vellus_hair", "pigtail_hair")),
+    ],
+)
+def test_a_hair_whose_root_or_telling_end_other_hair_hides_is_taken_out(sign: str, place: str, drawn: bool):
+    scalp = scalp_with(sign, 3)
+    hair = scalp.structures[0]
+    hidden = hair.path_um[0] + 30.0 * hair.heading_um() if place == "root" else hair.path_um[-1]
+    over = replace(straight(260.0, 500.0), id="over", sign=None)
+    over = replace(over, path_um=over.path_um + hidden)
+    view = View.of((900, 900), 6.0, Pose(shift_um=tuple(hair.path_um.mean(axis=0) if place == "end" else hair.root_um)))
+    labelled = [item.id for item in in_view(replace(scalp, structures=(hair, over)), view)[1]]
+    assert labelled == ([hair.id] if drawn else [])
+    assert [item.id for item in in_view(scalp, view)[1]] == [hair.id]
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.2, 0.7))
+def test_no_hair_has_the_brightness_of_its_skin(hair: float, skin: float):
+    seen = apart(np.full(3, hair), replace(ground().person.skin, colour=(skin,) * 3), 0.13)
+    gap = float(LUMINANCE @ (np.array(seen) - skin))
+    assert gap <= -0.13 + 1e-9 or gap >= 0.2 - 1e-9
+
+
+def test_white_hair_on_light_skin_is_lighter_than_it():
+    skin = replace(BARE.skin, melanin=(0.0, 0.3), white_chance=1.0, white_share=(1.0, 1.0))
+    priors = replace(BARE, skin=skin)
+    lighter = []
+    for seed in range(12):
+        place = ground(seed, priors=priors)
+        signs = ["terminal_hair"] * len(place.follicles)
+        hairs = grown(place, signs, np.random.default_rng(seed)).structures
+        lighter += [LUMINANCE @ (np.array(hair.colour) - np.array(place.person.skin.colour)) > 0.1 for hair in hairs]
+    assert np.mean(lighter) > 0.8
+
+
 def test_a_hair_that_drowns_in_blur_and_noise_is_neither_drawn_nor_labelled():
     scalp = scalp_with("short_vellus_hair", 0)
     view = View.of((256, 256), 6.0, Pose(shift_um=tuple(scalp.structures[0].root_um)))
@@ -244,6 +287,7 @@ def test_a_clipped_capture_says_so_and_holds_no_sign_that_clipping_looks_like():
     priors = Priors(scalp=ScalpPriors(clipped_chance=1.0))
     captures = [render_capture(capture_rng(0, 0, i), size_px=(256, 256), priors=priors) for i in range(6)]
     assert {capture.preparation for capture in captures} == {"clipped"}
+    assert render_capture(capture_rng(0, 0, 0), size_px=(256, 256)).preparation == "unclipped"
     assert {item.sign for capture in captures for item in capture.objects} <= {
         "terminal_hair", "short_vellus_hair", "intermediate_hair", YELLOW_DOT,
     }  # fmt: skip
