@@ -193,6 +193,20 @@ def test_falling_activity_alone_is_not_regrowth():
     assert told == "Activity signs fell; terminal hairs rose."
 
 
+def test_a_rise_since_the_previous_visit_is_told_beside_a_fall_since_baseline():
+    relapsed = headline(patient_verdicts([active(1, 400), active(2, 10), active(3, 100)]))
+    assert relapsed == "Activity signs fell; regrowth not shown. Since the previous visit activity signs rose."
+    as_before = headline(patient_verdicts([active(1, 60), active(2, 2), active(3, 60)], synthetic=True))
+    assert as_before.startswith("Synthetic patient: No detectable change in activity signs; ")
+    assert as_before.endswith(" is not excluded. Since the previous visit activity signs rose.")
+
+
+def test_what_the_comparison_with_baseline_says_already_is_not_said_twice():
+    assert headline(patient_verdicts([active(1, 5), active(2, 60), active(3, 400)])) == "Activity signs rose."
+    healed = headline(patient_verdicts([active(1, 60), active(2, 400), active(3, 60)]))
+    assert healed.endswith(" Since the previous visit activity signs fell.")
+
+
 def test_a_rise_of_short_vellus_hair_is_told_and_never_called_improvement():
     found = verdict([signs(1), signs(2, short_vellus_hair=120)], "short_vellus_hair")
     assert found.outcome == "rose"

@@ -309,7 +309,10 @@ def shared(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
-    """The one sentence for page one, from the verdicts of the last visit against baseline."""
+    """The one sentence for page one, from the verdicts of the last visit against baseline.
+
+    A second one follows where the activity signs went another way since the previous visit: a relapse after a fall.
+    """
     if not verdicts:
         return "One visit so far: nothing to compare with."
     last = verdicts[-1].visit_id
@@ -336,4 +339,7 @@ def headline(verdicts: Sequence[Verdict]) -> str:
         told = f"No detectable change in activity signs; {interval_text(active.low, active.high)} is not excluded."
     else:
         told = f"Whether activity signs changed cannot be told: {active.reason}."
+    recent = next((v for v in verdicts if v.visit_id == last and v.primary and v.against == "previous"), None)
+    if active and recent and recent.outcome in {"fell", "rose"} and recent.outcome != active.outcome:
+        told += f" Since the previous visit activity signs {recent.outcome}."
     return f"Synthetic patient: {told}" if verdicts[-1].synthetic else told
