@@ -138,6 +138,18 @@ def test_every_dose_stands_on_page_one(story):
         assert any(dose in text for text in written), dose
 
 
+def test_a_drug_taken_up_again_is_not_told_as_taken_all_along(story):
+    def note(*made: tuple[str, str]) -> str:
+        treatments = tuple(a_treatment(i, "drug X", "4", start, end) for i, (start, end) in enumerate(made))
+        return drug(replace(story, treatments=treatments), "drug X").small
+
+    assert note(("2025-10-01", "2025-12-01"), ("2026-01-20", "")) == (
+        "2025-10-01 to 2025-12-01; since 2026-01-20, 4 mg/day."
+    )
+    assert note(("2025-10", "2025-12-31"), ("2026-01", "")) == "Since 2025-10, 4 mg/day."
+    assert note(("2025-10", ""), ("2026-01-20", "")) == "Since 2025-10, 4 mg/day."
+
+
 def test_the_case_s_history_stands_on_page_one(story):
     """Partial dates, stop reasons and responses of fifteen years, beside the visits of the last half year."""
     assert [row.name for row in rows(story, "drug")] == [

@@ -244,15 +244,8 @@ def _drug_rows(story: PatientStory, frame: Frame, room: Room, say: Voice) -> lis
 def _drug_note(treatments: list[TreatmentStory], say: Voice) -> str:
     """When, at which doses, why stopped, and the response to one drug, as far as they find room in two lines."""
     ordered = sorted(treatments, key=lambda one: (one.start_day or date.min, one.end_day or date.max))
-    first, last = ordered[0], ordered[-1]
-    if len(ordered) == 1:
-        when = bars.when(first, say)
-    elif first.start and bars.going_on(last):
-        when = say("treatment.since", start=say.partial(first.start))
-    elif first.start and last.end:
-        when = say("treatment.from_to", start=say.partial(first.start), end=say.partial(last.end))
-    else:
-        when = bars.when(last, say)
+    again = _taken_up_again(ordered) if bars.going_on(ordered[-1]) else 0
+    when = "; ".join(_when(part, say) for part in (ordered[:again], ordered[again:]) if part)
     doses = list(dict.fromkeys(bars.dose(one) for one in ordered if bars.dose(one)))
     units = {one.unit for one in ordered if one.dose}
     if len(doses) > 1 and len(units) == 1:
@@ -267,6 +260,26 @@ def _drug_note(treatments: list[TreatmentStory], say: Voice) -> str:
         parts.append(say("treatment.response", response="; ".join(responses)))
     text = " ".join(parts)
     return shortened(text, 1.0, text_width("n" * _LONGEST_NOTE, 1.0))
+
+
+def _when(ordered: list[TreatmentStory], say: Voice) -> str:
+    """From when to when one drug was taken, at whatever doses."""
+    first, last = ordered[0], ordered[-1]
+    if len(ordered) > 1 and first.start and bars.going_on(last):
+        return say("treatment.since", start=say.partial(first.start))
+    if len(ordered) > 1 and first.start and last.end:
+        return say("treatment.from_to", start=say.partial(first.start), end=say.partial(last.end))
+    return bars.when(last, say)
+
+
+def _taken_up_again(ordered: list[TreatmentStory]) -> int:
+    """Place of the treatment with which one drug was last taken up again after a pause; 0 where there was none."""
+    again, until = 0, date.min
+    for place, one in enumerate(ordered):
+        if place and one.start_day and (one.start_day - until).days > 1:
+            again = place
+        until = max(until, one.end_day or date.max)
+    return again
 
 
 def _key(story: PatientStory, frame: Frame, say: Voice) -> str:
