@@ -58,7 +58,7 @@ makes `data/demo` and examines models where no labelled captures exist.
 
 ```
 trichotrack synth captures --out synthetic --n 200 --seed 1
-trichotrack synth patient --out patient --seed 3
+trichotrack synth patient --out patient --seed 3 --course relapse
 trichotrack synth sheet --out sheet.png
 ```
 
@@ -131,14 +131,23 @@ patients.**
 
 VISITS = """\
 A field is drawn once, with what will become of each follicle: active signs are resolved, vellus hair comes,
-terminal hair follows, each follicle at weeks of its own (log-normal), and some never answer. A visit shows the
+terminal hair follows, each follicle at weeks of its own (log-normal), and some never answer. In a relapse a share
+of the follicles turns active again: their terminal hair leaves a black dot, a broken or a tapering hair, or nothing
+where a dot could not be told from the hair beside it, and what is still thin stays thin. A visit shows the
 field so many weeks later; a repeat is another photograph of the same visit. The probe is laid on again each
 time: shifted (SD {shift_um:g} µm), turned (SD {turn_deg:g}°), the skin stretched by {low:g} to {high:g}. The
 response curve, by default ({course}), is assumed.
 
+`trichotrack synth patient --course` goes one of three ways, each with treatments and SALT that fit; the same seed
+draws the same first visit for each. `response` is that of `data/demo`; in `no-response` no follicle answers; in
+`relapse` the signs fall as in the response and, after treatment was stopped, rise again. The folder goes into a
+record as `data/demo/patient` does in the README. A verdict of the last visit then says that the active load rose
+since the previous visit, beside what it says against the first.
+
 Every structure has an `id` for as long as it is the same structure, and the number of its `follicle`, which
 never changes: hair that grows from vellus to terminal keeps its id; what grows where a black dot, a broken or a
-tapering hair was is another structure of the same follicle. `trichotrack synth patient` writes both for every
+tapering hair was is another structure of the same follicle, and so is what a relapse leaves there. A structure that
+is gone never comes back. `trichotrack synth patient` writes both for every
 capture, as `correspondence.csv`: the truth for matching hairs between captures.
 """
 

@@ -1,6 +1,7 @@
 """Synthetic patients, labelled folders and the demonstration data: consistent over visits, and read back as written."""
 
 import csv
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -9,24 +10,28 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from trichotrack.cli.synth import parse_size, synth_app
+from trichotrack.cli.synth import PatientCourse, parse_size, synth_app
 from trichotrack.labels.check import check_labels
 from trichotrack.labels.read import read_labels
 from trichotrack.problems import InputError
 from trichotrack.signs import SIGN
 from trichotrack.synth import demo, sheet
 from trichotrack.synth.draw import draw_person
-from trichotrack.synth.patients import ACTIVE, Course, draw_field, scalp_at, signs_at
+from trichotrack.synth.patients import ACTIVE, Course, ages_at, draw_field, scalp_at, signs_at
 from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors, ScalpPriors
 from trichotrack.synth.scalp import YELLOW_DOT, Scalp, Structure
 from trichotrack.synth.write import NOTICE, Series, write_series
 
+DEMO = Path(__file__).parents[1] / "data" / "demo" / "patient"
 COURSE = Course((0.2, 0.2, 0.1, 0.1, 0.0, 0.4))
 
 
-def field(seed: int = 0, radius_um: float = 6000.0):
+RELAPSE = replace(COURSE, relapsing=0.8)
+
+
+def field(seed: int = 0, radius_um: float = 6000.0, course: Course = COURSE):
     rng = np.random.default_rng(seed)
-    return draw_field(rng, radius_um, Priors(), draw_person(rng, Priors()), COURSE)
+    return draw_field(rng, radius_um, Priors(), draw_person(rng, Priors()), course)
 
 
 def share(signs: list[str], of: tuple[str, ...]) -> float:
@@ -89,6 +94,48 @@ def test_a_hair_keeps_its_id_as_it_grows_and_what_follows_a_destroyed_one_has_an
                 grew += new.length_um > old.length_um + 1.0
     assert grew > 10
     assert replaced > 10
+
+
+def test_in_a_relapse_active_signs_fall_and_then_rise_and_terminal_hair_goes():
+    place = field(course=RELAPSE)
+    courses = [signs_at(place, weeks) for weeks in (0, 8, 16, 28)]
+    active = [share(signs, ACTIVE) for signs in courses]
+    terminal = [share(signs, ("terminal_hair",)) for signs in courses]
+    assert active[0] > 2 * active[1]
+    assert active[1] > active[2]
+    assert active[3] > 3 * active[2]
+    assert terminal[2] > 2 * terminal[3]
+    assert {sign for _, sign in place.relapses.values()} >= {*ACTIVE}
+
+
+def test_a_follicle_that_bears_no_terminal_hair_by_then_leaves_no_active_sign_and_stays_as_thin():
+    place, healing = field(course=RELAPSE), field()
+    stayed = np.isinf(place.turns_weeks[:, 1]) & np.isfinite(healing.turns_weeks[:, 1])
+    assert stayed.any()
+    last = signs_at(place, 500.0)
+    thin = ("short_vellus_hair", "upright_regrowing_hair", "pigtail_hair")
+    assert all(last[number] in thin for number in np.flatnonzero(stayed))
+    assert not {*np.flatnonzero(stayed)} & {*place.relapses}
+
+
+def test_what_a_relapse_left_is_as_old_as_the_relapse():
+    place = field(course=RELAPSE)
+    ages = ages_at(place, 30.0)
+    come = {number: week for number, (week, _) in place.relapses.items() if week <= 30.0}
+    assert len(come) > 10
+    assert all(ages[number] == pytest.approx(30.0 - week) for number, week in come.items())
+    # Also where it shows what the follicle showed at the first visit: that was another hair.
+    assert any(place.baseline[number] == place.relapses[number][1] for number in come)
+
+
+def test_the_same_sign_after_a_relapse_is_another_hair():
+    place = field(course=RELAPSE)
+    first, last = (hair_by_follicle(scalp_at(place, weeks, np.random.default_rng(0))) for weeks in (0, 60))
+    again = [n for n in place.relapses if n in first and n in last and first[n].sign == last[n].sign in ACTIVE[1:]]
+    assert again
+    for number in again:
+        assert first[number].id != last[number].id
+        assert not np.array_equal(first[number].path_um, last[number].path_um)
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +206,12 @@ def test_a_folder_with_something_in_it_is_refused(series_folder: Path):
         write_series(series_folder, Series(1), seed=0)
 
 
-@pytest.fixture(scope="module")
-def patient_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "patient"
+@pytest.fixture(scope="module", params=sorted(demo.SCENARIOS))
+def patient_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / request.param
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "SIZE_PX", (384, 288))
-        demo.write_patient(folder, seed=0)
+        demo.write_patient(folder, seed=0, course=request.param)
     return folder
 
 
@@ -201,14 +248,46 @@ def test_the_table_of_correspondence_names_every_object_once_and_its_follicle(pa
     assert len(same) < len(rows)
 
 
-def test_salt_totals_are_the_weighted_regions_and_reach_zero(patient_folder: Path):
+def test_salt_totals_are_the_weighted_regions_from_totalis_on(patient_folder: Path):
     with (patient_folder / "salt.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         total = sum(float(row[region]) * weight for region, weight in demo.SALT_WEIGHTS.items())
         assert float(row["total"]) == pytest.approx(total, abs=0.01)
     assert float(rows[0]["total"]) == 100
-    assert [float(row["total"]) for row in rows[-2:]] == [0, 0]
+    totals = [float(row["total"]) for row in rows]
+    if patient_folder.name == "response":
+        assert totals[-2:] == [0, 0]
+    elif patient_folder.name == "no-response":
+        assert {*totals} == {100}
+    else:
+        assert totals[-3] == min(totals) < totals[-2] < totals[-1]
+
+
+def test_the_truth_of_the_captures_goes_as_the_course_says(patient_folder: Path):
+    drawn = dict.fromkeys([str(date) for date in demo.VISITS], 0)
+    for item in read_labels(patient_folder).objects:
+        drawn[item.file.partition("/")[0]] += item.sign in ACTIVE
+    first, second, third, last = drawn.values()
+    if patient_folder.name == "no-response":
+        assert 0.8 < last / first < 1.25
+    else:
+        assert first > 2 * max(second, third)
+        assert (last > 3 * third) == (patient_folder.name == "relapse")
+
+
+@pytest.mark.parametrize("table", ["patient.csv", "salt.csv", "treatments.csv"])
+def test_data_demo_has_the_record_of_the_response(patient_folder: Path, table: str):
+    written, kept = ((folder / table).read_bytes() for folder in (patient_folder, DEMO))
+    assert (written == kept) == (patient_folder.name == "response" or table == "patient.csv")
+
+
+def test_the_command_offers_every_course_by_its_name_and_no_other(tmp_path: Path):
+    assert {course.value for course in PatientCourse} == set(demo.SCENARIOS)
+    result = CliRunner().invoke(synth_app, ["patient", "--out", str(tmp_path / "p"), "--course", "worse"])
+    assert result.exit_code == 2
+    assert all(f"'{name}'" in result.output for name in demo.SCENARIOS)
+    assert not (tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize("text", ["640", "640x", "x512", "640*512", "-640x512", "10x10", "640x99999", "6.4x5"])

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from trichotrack.synth.demo import COURSES
+from trichotrack.synth.demo import SCENARIOS
 from trichotrack.synth.draw import draw_person, draw_scalp
 from trichotrack.synth.label import in_view
-from trichotrack.synth.patients import ACTIVE, Field, draw_field, draw_pose, scalp_at
+from trichotrack.synth.patients import ACTIVE, Field, draw_field, draw_pose, scalp_at, signs_at
 from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors, ScalpPriors, SkinPriors
 from trichotrack.synth.render import MARGIN_UM, SyntheticCapture, capture_rng, photograph, render_capture
 from trichotrack.synth.scalp import YELLOW_DOT, Scalp
@@ -202,10 +202,17 @@ def test_a_clipped_capture_holds_no_black_dot_and_no_broken_hair(seed: int):
     assert not {item.sign for item in capture.objects} & {"black_dot", "broken_hair"}
 
 
-def visits(seed: int) -> tuple[Field, list[Scalp]]:
+COURSES = st.sampled_from(sorted(SCENARIOS))
+
+
+def field_of(seed: int, course: str) -> Field:
     rng = np.random.default_rng(seed)
     priors = Priors()
-    field = draw_field(rng, 2200.0, priors, draw_person(rng, priors), COURSES["vertex"])
+    return draw_field(rng, 2200.0, priors, draw_person(rng, priors), SCENARIOS[course].courses["vertex"])
+
+
+def visits(seed: int, course: str) -> tuple[Field, list[Scalp]]:
+    field = field_of(seed, course)
     return field, [scalp_at(field, weeks, np.random.default_rng([seed, weeks])) for weeks in (0, 8, 16, 28)]
 
 
@@ -213,10 +220,10 @@ GROWTH = ("short_vellus_hair", "upright_regrowing_hair", "pigtail_hair", "termin
 """One hair may grow from any of the first three to the last; nothing else of one id is ever called two things."""
 
 
-@given(seed=SEEDS)
+@given(seed=SEEDS, course=COURSES)
 @quick(10)
-def test_over_visits_a_structure_keeps_its_id_its_place_and_unless_it_grows_on_its_sign(seed: int):
-    _, scalps = visits(seed)
+def test_over_visits_a_structure_keeps_its_id_its_place_and_unless_it_grows_on_its_sign(seed: int, course: str):
+    _, scalps = visits(seed, course)
     rooted = [{s.id: s for s in scalp.structures if s.sign} for scalp in scalps]
     assert all(len(found) > 3 for found in rooted)
     for before, after in combinations(rooted, 2):
@@ -231,10 +238,37 @@ def test_over_visits_a_structure_keeps_its_id_its_place_and_unless_it_grows_on_i
                 assert name not in after or after[name].sign == old.sign
 
 
-@given(seed=SEEDS)
+@given(seed=SEEDS, course=COURSES)
 @quick(10)
-def test_a_follicle_grows_one_hair_at_a_time_and_stays_where_it_is(seed: int):
-    _, scalps = visits(seed)
+def test_a_hair_that_is_gone_never_comes_back(seed: int, course: str):
+    field = field_of(seed, course)
+    seen: dict[str, list[int]] = {}
+    for visit, weeks in enumerate((0, 5, 10, 16, 20, 24, 28, 40)):
+        for structure in scalp_at(field, weeks, np.random.default_rng(0)).structures:
+            if structure.sign and structure.sign != YELLOW_DOT:
+                seen.setdefault(structure.id, []).append(visit)
+    assert all(at == list(range(at[0], at[-1] + 1)) for at in seen.values())
+
+
+@given(seed=SEEDS, weeks=st.floats(0, 60))
+@quick(20)
+def test_until_its_relapse_a_follicle_shows_what_it_shows_without_one(seed: int, weeks: float):
+    healing, relapsing = field_of(seed, "response"), field_of(seed, "relapse")
+    assert healing.baseline == relapsing.baseline
+    assert len(relapsing.relapses) > 3
+    both = zip(signs_at(healing, weeks), signs_at(relapsing, weeks), strict=True)
+    for number, (without, shown) in enumerate(both):
+        week, sign = relapsing.relapses.get(number, (np.inf, ""))
+        if without == "terminal_hair" and np.isinf(relapsing.turns_weeks[number, 1]):
+            assert shown in GROWTH[:-1]  # the relapse came before it was thick
+        else:
+            assert shown == (sign if weeks >= week else without)
+
+
+@given(seed=SEEDS, course=COURSES)
+@quick(10)
+def test_a_follicle_grows_one_hair_at_a_time_and_stays_where_it_is(seed: int, course: str):
+    _, scalps = visits(seed, course)
     place: dict[int, np.ndarray] = {}
     for scalp in scalps:
         hairs = [s for s in scalp.structures if s.sign and s.sign != YELLOW_DOT]
@@ -245,10 +279,10 @@ def test_a_follicle_grows_one_hair_at_a_time_and_stays_where_it_is(seed: int):
             assert np.array_equal(place.setdefault(hair.follicle, hair.root_um), hair.root_um)
 
 
-@given(seed=SEEDS)
+@given(seed=SEEDS, course=COURSES)
 @quick(6)
-def test_two_shots_of_one_visit_share_structures_one_to_one_where_both_look(seed: int):
-    _, scalps = visits(seed)
+def test_two_shots_of_one_visit_share_structures_one_to_one_where_both_look(seed: int, course: str):
+    _, scalps = visits(seed, course)
     rng = np.random.default_rng(seed)
     poses = [draw_pose(rng) for _ in range(2)]
     views = [View.of((288, 256), 6.0, pose) for pose in poses]

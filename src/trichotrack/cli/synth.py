@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,14 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives th
 DemoSeed = Annotated[
     int | None, typer.Option("--seed", min=0, help="The same seed gives the same pixels; by default that of data/demo.")
 ]
+
+
+class PatientCourse(StrEnum):
+    """What a synthetic patient goes through: the names of `synth.demo.SCENARIOS`."""
+
+    RESPONSE = "response"
+    NO_RESPONSE = "no-response"
+    RELAPSE = "relapse"
 
 
 @synth_app.command()
@@ -47,16 +56,24 @@ def captures(
 
 
 @synth_app.command()
-def patient(out: Out, seed: Seed = 0) -> None:
+def patient(
+    out: Out,
+    seed: Seed = 0,
+    course: Annotated[
+        PatientCourse,
+        typer.Option(help="response: signs fall and hair returns; no-response: neither; relapse: signs rise again."),
+    ] = PatientCourse.RESPONSE,
+) -> None:
     """One synthetic patient over four visits, with treatments, SALT and the truth of every capture.
 
-    Example: trichotrack synth patient --out patient --seed 3
+    Example: trichotrack synth patient --out patient --seed 3 --course relapse
     """
     from trichotrack.synth.demo import LABELLED, captures_in_demo, write_patient
 
     with progress(captures_in_demo() - LABELLED.captures, "Rendering") as step:
-        written = write_patient(out, seed, on_capture=step)
-    typer.echo(f"{len(written.captures)} synthetic captures of one patient over four visits in {out}")
+        written = write_patient(out, seed, on_capture=step, course=course.value)
+    told = f"{len(written.captures)} synthetic captures of one patient over four visits"
+    typer.echo(f"{told} (course: {course.value}) in {out}")
 
 
 @synth_app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,7 +53,7 @@ COURSES = {
         (0.20, 0.12, 0.11, 0.12, 0.0, 0.45), responding=0.93, resolve_weeks=6.5, vellus_weeks=7, terminal_weeks=8
     ),
 }
-"""Assumed. Totalis at the first visit: no terminal hair."""
+"""Of the response, by site. Assumed. Totalis at the first visit: no terminal hair."""
 
 SALT_WEIGHTS = {"top": 0.40, "back": 0.24, "left": 0.18, "right": 0.18}
 
@@ -65,6 +65,49 @@ SALT: tuple[tuple[int, tuple[int, int, int, int]], ...] = (
     (28, (0, 0, 0, 0)),
 )
 """Weeks and regional scores (top, back, left, right), shaped like a published case: to 0 in 16 weeks, then held."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a patient goes through from the first visit on.
+
+    courses: by site. salt: weeks and regional scores (top, back, left, right). treatments: drug, dose, unit, route,
+    weeks of start and end (None: it goes on), stop_reason, response.
+    """
+
+    courses: Mapping[str, Course]
+    salt: tuple[tuple[int, tuple[int, int, int, int]], ...]
+    treatments: tuple[tuple[str, int, str, str, int, int | None, str, str], ...]
+
+
+SCENARIOS = {
+    "response": Scenario(
+        COURSES,
+        SALT,
+        (
+            ("drug A", 4, "mg/day", "oral", 0, 16, "SALT 0 reached", "complete"),
+            ("drug B", 50, "mg/day", "oral", 16, 22, "dose reduced", "regrowth held"),
+            ("drug B", 25, "mg/day", "oral", 22, None, "", "regrowth held"),
+        ),
+    ),
+    "no-response": Scenario(
+        {site: replace(course, responding=0.0) for site, course in COURSES.items()},
+        tuple((weeks, (100, 100, 100, 100)) for weeks, _ in SALT),
+        (
+            ("drug A", 4, "mg/day", "oral", 0, 16, "no response", "none"),
+            ("drug B", 50, "mg/day", "oral", 16, None, "", "none"),
+        ),
+    ),
+    "relapse": Scenario(
+        {site: replace(course, relapsing=0.8) for site, course in COURSES.items()},
+        (*SALT[:4], (22, (35, 30, 30, 30)), (28, (75, 70, 70, 70))),
+        (
+            ("drug A", 4, "mg/day", "oral", 0, 16, "SALT 0 reached", "complete"),
+            ("drug A", 4, "mg/day", "oral", 28, None, "", ""),
+        ),
+    ),
+}  # fmt: skip
+"""By the names of `trichotrack synth patient --course`; all assumed. One seed draws the same first visit for each."""
 
 TREATMENT_COLUMNS = ("patient", "drug", "dose", "unit", "route", "start", "end", "stop_reason", "response")
 SALT_COLUMNS = ("patient", "date", "top", "back", "left", "right", "total")
@@ -117,18 +160,23 @@ def captures_in_demo() -> int:
     return LABELLED.captures + len(VISITS) * len(SITES) * (FIELDS + 1)
 
 
-def write_patient(folder: Path, seed: int, on_capture: Callable[[], None] | None = None) -> LabelSet:
+def write_patient(
+    folder: Path, seed: int, on_capture: Callable[[], None] | None = None, course: str = "response"
+) -> LabelSet:
     """One synthetic patient over four visits: a folder a visit, the record's tables, and the truth of every capture.
 
     Every site has three fields, the first of them taken twice. Beside the visits' folders: captures.csv, labels.csv,
     objects.csv and signs.yaml with every structure, correspondence.csv (which of them is the same structure, and which
     grows from the same follicle, in other captures of its field), patient.csv, treatments.csv, salt.csv and scale.csv.
+    course: one of SCENARIOS.
+
     Raises InputError where folder is not empty.
     """
     from trichotrack.labels.write import write_labels
 
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty. Give a new folder.")
+    scenario = SCENARIOS[course]
     priors = patient_priors()
     person = draw_person(np.random.default_rng([seed, 100]), priors)
     radius_um = 0.5 * float(np.hypot(*SIZE_PX)) * UM_PER_PX + 2 * MARGIN_UM
@@ -137,7 +185,7 @@ def write_patient(folder: Path, seed: int, on_capture: Callable[[], None] | None
     for number, site in enumerate(SITES):
         for place in range(1, FIELDS + 1):
             rng = np.random.default_rng([seed, 101, number, place])
-            field = draw_field(rng, radius_um, priors, person, COURSES[site])
+            field = draw_field(rng, radius_um, priors, person, scenario.courses[site])
             for visit, date in enumerate(VISITS):
                 for repeat in (1, 2) if place == 1 else (1,):
                     shot = np.random.default_rng([seed, 102, number, place, visit, repeat])
@@ -150,7 +198,7 @@ def write_patient(folder: Path, seed: int, on_capture: Callable[[], None] | None
     truth = label_set(folder, rows)
     write_labels(truth, folder)
     _write_table(folder / "correspondence.csv", CORRESPONDENCE_COLUMNS, same)
-    _write_record(folder, [row.capture.file for row in rows], seed)
+    _write_record(folder, [row.capture.file for row in rows], seed, course)
     return truth
 
 
@@ -176,26 +224,31 @@ def _take(
     return rows_of(capture, row, prefix), links
 
 
-def _write_record(folder: Path, files: Sequence[str], seed: int) -> None:
+def _write_record(folder: Path, files: Sequence[str], seed: int, course: str) -> None:
+    scenario = SCENARIOS[course]
     _write_table(folder / "patient.csv", PATIENT_COLUMNS, [(PATIENT, "yes", "totalis", "male", 2000, "2011")])
-    _write_table(folder / "salt.csv", SALT_COLUMNS, [_salt_row(weeks, regions) for weeks, regions in SALT])
-    switch, step = VISITS[2].isoformat(), (VISITS[2] + dt.timedelta(weeks=6)).isoformat()
-    treatments = [
+    _write_table(folder / "salt.csv", SALT_COLUMNS, [_salt_row(weeks, regions) for weeks, regions in scenario.salt])
+    treatments: list[tuple[object, ...]] = [
         (PATIENT, "drug C", "", "", "topical", "2011", "2013", "no response", "none"),
         (PATIENT, "drug D", 15, "mg/week", "oral", "2019-03", "2020-02", "no response", "none"),
-        (PATIENT, "drug A", 4, "mg/day", "oral", VISITS[0].isoformat(), switch, "SALT 0 reached", "complete"),
-        (PATIENT, "drug B", 50, "mg/day", "oral", switch, step, "dose reduced", "regrowth held"),
-        (PATIENT, "drug B", 25, "mg/day", "oral", step, "", "", "regrowth held"),
     ]
+    for *drug, start, end, stop_reason, response in scenario.treatments:
+        dates = (_date(start), "" if end is None else _date(end))
+        treatments.append((PATIENT, *drug, *dates, stop_reason, response))
     _write_table(folder / "treatments.csv", TREATMENT_COLUMNS, treatments)
     _write_table(folder / "scale.csv", ("file", "um_per_px"), [(file, UM_PER_PX) for file in files])
-    text = f"{NOTICE}. Seed {seed}. Scale of every capture: {UM_PER_PX} µm per pixel.\n"
+    told = "" if course == "response" else f" Course: {course}."
+    text = f"{NOTICE}. Seed {seed}.{told} Scale of every capture: {UM_PER_PX} µm per pixel.\n"
     (folder / "README.txt").write_text(text, encoding="utf-8")
 
 
 def _salt_row(weeks: int, regions: tuple[int, int, int, int]) -> tuple[object, ...]:
     total = sum(share * weight for share, weight in zip(regions, SALT_WEIGHTS.values(), strict=True))
-    return (PATIENT, (FIRST_VISIT + dt.timedelta(weeks=weeks)).isoformat(), *regions, round(total, 2))
+    return (PATIENT, _date(weeks), *regions, round(total, 2))
+
+
+def _date(weeks: int) -> str:
+    return (FIRST_VISIT + dt.timedelta(weeks=weeks)).isoformat()
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -134,12 +134,17 @@ def draw_ground(rng: np.random.Generator, radius_um: float, priors: Priors, pers
 
 
 def grown(
-    ground: Ground, signs: Sequence[str], rng: np.random.Generator, ages_weeks: Sequence[float] | None = None
+    ground: Ground,
+    signs: Sequence[str],
+    rng: np.random.Generator,
+    ages_weeks: Sequence[float] | None = None,
+    relapsed: Collection[int] = (),
 ) -> Scalp:
     """The scalp on which each follicle shows its sign (or EMPTY). rng: of what only lies on it, cut hair and long.
 
     A follicle is seeded by itself and its sign: shown again, it is the same hair. ages_weeks: since when each has grown
-    (infinite: full grown), which limits its length.
+    (infinite: full grown), which limits its length. relapsed: numbers of the follicles whose hair a relapse destroyed:
+    what they show is another structure than any they showed before, of the same sign or not.
     """
     structures: list[Structure] = []
     marks: list[Mark] = []
@@ -156,10 +161,11 @@ def grown(
         if sign == EMPTY:
             continue
         of_sign = len(GROWN) if sign == SHAVED else GROWN.index(sign)
-        grower = ground.grower.seeded([follicle.seed, 1 + of_sign]).leaning(leans[number])
+        again = [1] if number in relapsed else []
+        grower = ground.grower.seeded([follicle.seed, 1 + of_sign, *again]).leaning(leans[number])
         age = float("inf") if ages_weeks is None else ages_weeks[number]
         # What is destroyed is not the hair that returns: that is another structure of the same follicle.
-        name = f"f{number}x" if sign in DESTROYED else f"f{number}"
+        name = f"f{number}r" if again else f"f{number}x" if sign in DESTROYED else f"f{number}"
         structure = grower.grow(sign, follicle.root_um, follicle.unit, name, age_weeks=age)
         structures.append(replace(structure, follicle=number))
     loose = ground.grower.seeded([int(rng.integers(2**31))])
