@@ -28,6 +28,9 @@ LEAST_SHAFT_PX = 5.0
 """Thinner shafts than this, in px of the model's scale, are left out of the width error."""
 
 
+COILED = "pigtail_hair"
+"""Root to tip is not the way it grows: its direction says little, and figures are told with it and without."""
+
 FIELDS = (Field("70×", (1280, 1024), 2.82), Field("20×", (1280, 960), 5.7))
 
 
@@ -146,6 +149,7 @@ def figures_of(examined: Sequence[Examined], least_width_um: float) -> dict[str,
         "refused_captures": refused_of(examined),
         "signs": told,
         "all_signs": _shaft_figures(examined, set(told), least_width_um),
+        "all_but_coiled": _shaft_figures(examined, set(told) - {COILED}, least_width_um),
     }
 
 

@@ -99,7 +99,8 @@ def synthetic_exam(record: dict[str, Any]) -> str:
         f"one to one; marks on {names(record['ignored_signs'])} are neither right nor wrong. Intervals by resampling "
         "captures; the model is one training. Width: median error of shafts of at least "
         f"{record['least_shaft_px']:g} px ({record['least_shaft_um']:g} µm) at the model's scale; direction: median "
-        "error, of all hairs and of those whose tip is in view; all of hairs found. Apart from these, as "
+        "error, of all hairs and of those whose tip is in view; all of hairs found. A "
+        "pigtail hair's direction, from its root to the end of its coil, says little. Apart from these, as "
         f"`{record['white_hair']}`: half as many captures of white hair on light skin, the magnifications by turns."
     )
     lines = [
@@ -117,7 +118,8 @@ def synthetic_exam(record: dict[str, Any]) -> str:
                 + [figure(row[key], ".3f") for key in ("f1", "precision", "recall")]
                 + [figure(row["bias_percent"], "+.1f"), figure(row["count_mae"], ".2f")]
             )
-        for sign, row in [*told["signs"].items(), ("all of them", told["all_signs"])]:
+        pooled = (("all of them", told["all_signs"]), ("all but pigtail hair", told["all_but_coiled"]))
+        for sign, row in [*told["signs"].items(), *pooled]:
             if row["direction_error_deg"]["value"] is not None:
                 shafts.append([f"`{sign}`" if sign in told["signs"] else sign, group, *_shaft(row)])
     return (

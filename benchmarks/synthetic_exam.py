@@ -78,7 +78,8 @@ def main() -> None:
             said = ", ".join(f"{key} {value:.3f}" for key, value in told.items() if value is not None)
             print(f"{group} {sign}{' (refused)' if sign in refused else ''}: {row['labelled']} drawn, {said}")
         print(f"{group}: {figures['refused_captures']} of {figures['captures']} captures refused")
-        print(f"{group} all:", ", ".join(f"{key} {row['value']}" for key, row in figures["all_signs"].items()))
+        for which in ("all_signs", "all_but_coiled"):
+            print(f"{group} {which}:", ", ".join(f"{key} {row['value']}" for key, row in figures[which].items()))
     if options.name:
         record = {
             "model": {"name": counter.spec.name, "sha256": counter.model.sha256, "notice": counter.spec.notice},
