@@ -98,8 +98,8 @@ def test_out_keeps_figures_counts_and_pictures(labels, counter, tmp_path):
 def test_json_is_all_that_is_printed(labels, counter):
     result = CliRunner().invoke(app, ["model.onnx", str(labels), "--json", "--split", "val", "--sign", "black_dot"])
     record = json.loads(result.stdout)
-    data = {"name": "demo", "split": "val", "rater": "", "captures": 1, "patients": 1}
-    assert record["data"] == {**data, "splits": {"val": 1}}
+    data = {"name": "demo", "split": "val", "rater": "", "captures": 1, "patients": 1, "splits": {"val": 1}}
+    assert data.items() <= record["data"].items()
     assert list(record["signs"]) == ["black_dot"]
 
 

@@ -281,16 +281,16 @@ def test_the_worst_captures_are_drawn_worst_first_and_perfect_ones_left_out(tmp_
 def test_what_is_written_can_be_read_back_and_has_no_number_that_json_lacks(two_captures, tmp_path):
     result = evaluate(FakeCounter({"a.png": [], "b.png": []}), two_captures)
     provenance = {"command": "trichotrack evaluate m.onnx demo", "date": today(), "machine": machine()}
-    summary, table = write_evaluation(result, tmp_path, provenance)
+    summary, table, _ = write_evaluation(result, tmp_path, provenance)
     record = json.loads(summary.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert record["schema"] == "trichotrack.evaluation/1"
     data = {"name": "demo", "split": None, "rater": "", "captures": 2, "patients": 2}
-    assert record["data"] == {**data, "splits": {"train": 1, "val": 1}}
+    assert record["data"] == {**data, "splits": {"train": 1, "val": 1}, "labels_sha256": result.labels_sha256}
     assert record["signs"]["black_dot"]["recall"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert record["signs"]["black_dot"]["precision"]["value"] is None
     assert record["machine"]["cores"] >= 1
     assert table.read_text(encoding="utf-8") == captures_csv(result)
-    assert captures_csv(result).splitlines()[1] == "a.png,P0,black_dot,2,0,0,0,2,0.04"
+    assert captures_csv(result).splitlines()[1] == "a.png,P0,black_dot,2,0,0,0,2,0.04,1,0.09999999999999998,"
 
 
 def test_a_command_is_recorded_without_the_paths_of_this_machine(tmp_path):

@@ -81,6 +81,14 @@ def test_only_drawn_captures_from_a_start_that_saw_nobody_make_a_model_of_synthe
         assert spec.trained_on_synthesis is expected, (data_sha256, start, resumed)
 
 
+def test_a_model_tells_what_it_has_seen_where_its_training_did(checkpoint):
+    task, kept = exporting.load_task(checkpoint)
+    assert exporting.spec_of(task, kept, name="x", licence="", notes="").seen is None
+    kept["manifest"]["captures"] = {"train": ["a"], "val": ["b", "a"], "complete": True}
+    spec = exporting.spec_of(task, kept, name="x", licence="", notes="")
+    assert (spec.seen, spec.seen_wholly) == ({"a": "train", "b": "val"}, True)
+
+
 def test_the_file_carries_spec_selftest_and_nothing_of_this_machine(model):
     counter = Counter(model)
     assert run_selftest(counter).passed

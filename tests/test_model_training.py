@@ -1,5 +1,6 @@
 """Training from the command line on tiny data: recipes run, a killed run goes on, samples differ as they should."""
 
+import hashlib
 import json
 import pickle
 from importlib import metadata
@@ -20,9 +21,11 @@ from trichotrack.model.cli import main
 from trichotrack.model.datasets import cached, labelled_captures
 from trichotrack.model.plan import Plan
 from trichotrack.model.sample import EXHAUSTIVE, PARTIAL, UNKNOWN
+from trichotrack.model.seen import seen_before
 from trichotrack.model.task import load_task
 from trichotrack.model.weights import BUNDLED
 from trichotrack.problems import InputError
+from trichotrack.runtime.spec import SEEN_DIGITS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 RECIPES = sorted(path for path in CONFIGS.glob("*.yaml") if "model" in (yaml.safe_load(path.read_text("utf-8")) or {}))
@@ -87,7 +90,11 @@ def test_a_run_leaves_manifest_curves_pictures_logs_and_checkpoints(tmp_path, fo
     assert manifest["validation_captures"] == 2
     assert len(manifest["data_sha256"]) == 64
     assert manifest["versions"]["torch"] == metadata.version("torch")
-    _, kept = load_task(run / "checkpoints" / "best.ckpt")
+    digests = [hashlib.sha256((folder / f"images/p{i}.png").read_bytes()).hexdigest()[:SEEN_DIGITS] for i in range(4)]
+    assert manifest["captures"] == {"train": sorted(digests[:2]), "val": sorted(digests[2:]), "complete": True}
+    best = run / "checkpoints" / "best.ckpt"
+    assert seen_before(str(best)) == manifest["captures"]
+    _, kept = load_task(best)
     assert kept["validated_epoch"] == kept["epoch"]
     assert set(kept["validated"]) == set(Plan().signs)
 
@@ -104,7 +111,11 @@ def test_a_killed_training_that_goes_on_equals_one_never_killed(tmp_path, folder
         whole.lightning_module.state_dict().items(), resumed.lightning_module.state_dict().values(), strict=True
     ):
         assert torch.allclose(a, b, atol=1e-6), name
-    assert json.loads((tmp_path / "killed" / "version_1" / "manifest.json").read_text("utf-8"))["resumed_from"]
+    manifests = [
+        json.loads((tmp_path / "killed" / f"version_{i}" / "manifest.json").read_text("utf-8")) for i in range(2)
+    ]
+    assert manifests[1]["resumed_from"]
+    assert manifests[1]["captures"] == manifests[0]["captures"]
 
 
 def training_set(folder, tmp_path, plan=None):

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,7 +45,8 @@ def evaluate(
     rater: Annotated[str, typer.Option(help="Whose labels; blank is the reference.")] = "",
     name: Annotated[str, typer.Option(help="Name of the data, as printed. Default: the folder's.")] = "",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for evaluation.json, captures.csv and pictures of the worst captures.")
+        Path | None,
+        typer.Option(help="Folder for evaluation.json, captures.csv, classes.csv and pictures of the worst captures."),
     ] = None,
     pictures: Annotated[int, typer.Option(min=0, help="How many of the worst captures to draw in --out.")] = 8,
     threads: Annotated[int | None, typer.Option(min=1, help="Of one inference. Default: one per core.")] = None,
@@ -58,10 +59,7 @@ def evaluate(
 
     Example: trichotrack evaluate model.onnx data/demo/labelled --split test --out evaluation
     """
-    from rich.console import Console
-
     from trichotrack.evaluate.evaluation import draw_worst, write_evaluation
-    from trichotrack.evaluate.provenance import command_line, machine, today, versions
     from trichotrack.labels.read import read_labels
     from trichotrack.runtime.counter import Counter
 
@@ -76,15 +74,29 @@ def evaluate(
         ignored=ignore_sign,
         name=name,
     )
-    provenance = {
+    provenance = made()
+    written = write_evaluation(result, out, provenance) if out else []
+    if out:
+        written += draw_worst(result, labelset.folder, out / "worst", labelset.signs, limit=pictures)
+    show(result, provenance, len(written), out, as_json=as_json)
+
+
+def made() -> dict[str, Any]:
+    """By which command, when, where and with what versions."""
+    from trichotrack.evaluate.provenance import command_line, machine, today, versions
+
+    return {
         "command": command_line(["trichotrack", *sys.argv[1:]]),
         "date": today(),
         "machine": machine(),
         "versions": versions(_PACKAGES),
     }
-    written = write_evaluation(result, out, provenance) if out else []
-    if out:
-        written += draw_worst(result, labelset.folder, out / "worst", labelset.signs, limit=pictures)
+
+
+def show(result: Evaluation, provenance: Mapping[str, Any], written: int, out: Path | None, *, as_json: bool) -> None:
+    """The evaluation on screen, or as JSON, and what could not be read: then the exit status is 3."""
+    from rich.console import Console
+
     if as_json:
         typer.echo(json.dumps({**result.to_dict(), **provenance}, ensure_ascii=False, indent=1, allow_nan=False))
     else:
@@ -94,7 +106,7 @@ def evaluate(
         for line in _remarks(result):
             console.print(line, markup=False, highlight=False)
         if out:
-            console.print(f"{len(written)} files written to {out}.", markup=False, highlight=False)
+            console.print(f"{written} files written to {out}.", markup=False, highlight=False)
     if result.problems:
         _say_problems(result.problems)
         raise typer.Exit(3)
@@ -152,7 +164,26 @@ def _tables(result: Evaluation) -> list[Table]:
             ranks = (_cell(known.auroc, ".3f"), _cell(known.average_precision, ".3f"))
             presence.add_row(Text(sign), str(known.captures), str(known.present), *ranks)
         tables.append(presence)
-    return tables
+    return tables + _by_fold(result)
+
+
+def _by_fold(result: Evaluation) -> list[Table]:
+    """Each sign's figures of all folds, and below them those of each, without intervals: a fold is few people."""
+    from rich.text import Text
+
+    counts = _blank("By fold", ("patients", "labelled", "found", "F1", "MAE", "bias"))
+    presence = _blank("" if result.signs else "By fold", ("captures", "with it", "AUROC", "average precision"))
+    for sign in result.unlabelled:
+        for name, part in {"": result, **result.folds}.items():
+            title = Text(f"  {name}" if name else sign)
+            row, known = part.signs.get(sign), part.presence.get(sign)
+            if row:
+                numbers = map(str, (row.patients, row.labelled, row.predicted))
+                counts.add_row(title, *numbers, *map(_alone, (row.f1, row.count_mae, row.bias), (".3f", ".2f", "+.2f")))
+            if known:
+                numbers = map(str, (known.captures, known.present))
+                presence.add_row(title, *numbers, *map(_alone, (known.auroc, known.average_precision), (".3f", ".3f")))
+    return [table for table in (counts, presence) if result.folds and table.row_count]
 
 
 def _blank(title: str, columns: Sequence[str]) -> Table:
@@ -165,6 +196,10 @@ def _blank(title: str, columns: Sequence[str]) -> Table:
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
+
+
+def _alone(figure: Figure, form: str) -> str:
+    return "-" if figure.value is None else f"{figure.value:{form}}"
 
 
 def _cell(figure: Figure, form: str) -> str:
@@ -181,14 +216,18 @@ def _remarks(result: Evaluation) -> list[str]:
     """What must be known to judge the table."""
     read = f"{numbered(result.captures, 'capture')} of {numbered(result.patients, 'patient')}"
     lines = [f"{read}; {_near(result)}. Below each value its 95 % interval, by resampling patients."]
+    if result.folds:
+        lines.append(_pooled(result))
+    if result.seen_notice:
+        lines.append(result.seen_notice)
     taught = {name: count for name, count in result.splits.items() if name in ("train", "val")}
     if taught and result.split is None:
         told = " and ".join(f"{count} of split {name}" for name, count in taught.items())
         lines.append(
-            f"Of all captures {told}: of a model that was trained or chosen with these the figures are too good. "
-            "--split test takes the others."
+            f"Of all captures {told}: of a model that was trained or chosen with these the figures are too good."
+            + ("" if result.folds else " --split test takes the others.")
         )
-    if result.split in ("train", "val"):
+    if result.split in ("train", "val") and len(result.seen or ()) < result.captures:
         what = "taught by" if result.split == "train" else "chosen, with its thresholds, by"
         lines.append(f"Figures of a model that was {what} split {result.split} of this folder are too good.")
     if not result.calibrated:
@@ -214,6 +253,18 @@ def _remarks(result: Evaluation) -> list[str]:
     if result.model.notice:
         lines.append(result.model.notice)
     return lines
+
+
+def _pooled(result: Evaluation) -> str:
+    models = len({fold.model.sha256 for fold in result.folds.values()})
+    if models == 1:
+        return f"Pooled over {len(result.folds)} evaluations of one model, {result.model.name}."
+    each = "each evaluated on" if models == len(result.folds) else f"by {len(result.folds)} evaluations, each on"
+    ranked = " AUROC and average precision rank captures of one model alone." if result.presence else ""
+    return (
+        f"Pooled over {models} models, {each} patients of its own: the figures say how well this way of training does, "
+        f"and are those of no one model.{ranked}"
+    )
 
 
 def _same_sign(classes: ClassAgreement) -> str:

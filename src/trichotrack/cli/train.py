@@ -42,9 +42,9 @@ def export_model(
     from trichotrack.model.task import load_task
     from trichotrack.model.weights import save_weights
 
-    task = load_task(checkpoint)[0]
+    task, kept = load_task(checkpoint)
     if weights:
-        save_weights(task.network, task.plan.signs, weights)
+        save_weights(task.network, task.plan.signs, weights, kept["manifest"].get("captures"))
     spec = export(checkpoint, out, name=name, licence=licence, notes=notes)
     size = out.stat().st_size / 1e6
     scale = f"at {spec.um_per_px:g} µm per px" if spec.um_per_px else f"without scale, long side {spec.long_side_px} px"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,15 @@ Statistic = Callable[[Components], Components]
 
 Pairs = Sequence[tuple[str, str]]
 """Matched structures of one capture: the sign by the first reader, and by the second."""
+
+
+@dataclass(frozen=True)
+class CapturePairs:
+    """The matched structures of a capture, and whose it is."""
+
+    patient: str
+    file: str
+    pairs: Pairs
 
 
 def class_agreement(

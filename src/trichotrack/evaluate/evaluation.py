@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 from trichotrack.capture import read_capture
 from trichotrack.evaluate.agreement_result import ClassAgreement
+from trichotrack.evaluate.classes import CapturePairs
 from trichotrack.evaluate.figures import SignFigures
 from trichotrack.evaluate.points import CaptureScore
-from trichotrack.evaluate.presence import PresenceFigures
+from trichotrack.evaluate.presence import CapturePresence, PresenceFigures
 from trichotrack.labels.spreadsheet import csv_text, escape
 from trichotrack.pictures import Mark, compare, save_picture
 from trichotrack.problems import Problem
@@ -43,7 +45,11 @@ class Evaluation:
     what must stand beside every figure where patients are not known (see labels/patients.py), else "". tolerance_mm:
     how near a mark had to be; None for a model trained without scales, where tolerance_px, in images resampled to
     long_side_px, stands for it. splits: captures by the split that they are in. presence: of signs of which in some
-    captures only the presence is known.
+    captures only the presence is known. scores, presences, pairs: what the figures were taken from, by capture.
+    labels_sha256: of what they were compared with (see evaluate.provenance). seen: by file, "train" where the capture
+    taught the model under whatever name, "val" where it chose it; None where the model does not tell. seen_wholly:
+    whether it tells of the weights it started from, too. folds: of several models, each on patients of its own, the
+    evaluations that were pooled into this one, by name.
     """
 
     model: ModelRef
@@ -67,11 +73,31 @@ class Evaluation:
     long_side_px: int | None = None
     splits: Mapping[str, int] = field(default_factory=dict)
     presence: Mapping[str, PresenceFigures] = field(default_factory=dict)
+    presences: tuple[CapturePresence, ...] = ()
+    pairs: tuple[CapturePairs, ...] = ()
+    labels_sha256: str = ""
+    seen: Mapping[str, str] | None = None
+    seen_wholly: bool = False
+    folds: Mapping[str, Evaluation] = field(default_factory=dict)
 
     @property
     def calibrated(self) -> bool:
         """Whether the model goes by scale."""
         return self.long_side_px is None
+
+    @property
+    def seen_notice(self) -> str:
+        """How many of the captures taught or chose the model, whatever they are called; "" where it does not tell."""
+        if self.seen is None:
+            return ""
+        whose = "the model of their fold" if self.folds else "this model"
+        counts = Counter(self.seen.values())
+        did = [f"{counts[split]} {what}" for split, what in (("train", "taught"), ("val", "chose")) if counts[split]]
+        if did:
+            what = f"{' and '.join(did)} {whose}{' and its thresholds' * bool(counts['val'])}"
+            return f"Of {self.captures} captures, known by content and not by name, {what}: figures are too good."
+        start = "" if self.seen_wholly else ", as far as is known of the weights that it started from"
+        return f"Known by content and not by name, none of these captures taught or chose {whose}{start}."
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the counts per capture and the marks."""
@@ -85,6 +111,8 @@ class Evaluation:
                 "captures": self.captures,
                 "patients": self.patients,
                 "splits": dict(self.splits),
+                **({"labels_sha256": self.labels_sha256} if self.labels_sha256 else {}),
+                **({} if self.seen is None else {"seen": self._seen()}),
                 **({"patients_notice": self.patients_notice} if self.patients_notice else {}),
             },
             "tolerance_mm": self.tolerance_mm,
@@ -97,7 +125,12 @@ class Evaluation:
             "unlabelled": dict(self.unlabelled),
             "refused": dict(self.refused),
             "problems": [asdict(problem) for problem in self.problems],
+            **({"folds": {name: fold.to_dict() for name, fold in self.folds.items()}} if self.folds else {}),
         }
+
+    def _seen(self) -> dict[str, int | bool]:
+        counts = Counter((self.seen or {}).values())
+        return {"train": counts["train"], "val": counts["val"], "complete": self.seen_wholly}
 
     def worst(self, limit: int) -> list[Comparison]:
         """Captures with the most points false or missed, worst first; captures without any are left out."""
@@ -108,28 +141,69 @@ class Evaluation:
         return [comparison for comparison in ranked[:limit] if errors.get(comparison.file)]
 
 
-CAPTURE_COLUMNS = ("file", "patient", "sign", "labelled", "predicted", "right", "false", "missed", "area_cm2")
+CAPTURES, CLASSES = "captures.csv", "classes.csv"
+SUMMARY = "evaluation.json"
+COUNT_COLUMNS = ("labelled", "predicted", "right", "false", "missed", "area_cm2")
+CAPTURE_COLUMNS = ("file", "patient", "sign", *COUNT_COLUMNS, "present", "chance", "seen")
+CLASS_COLUMNS = ("file", "patient", "labelled", "predicted", "structures")
 
 
 def captures_csv(evaluation: Evaluation) -> str:
-    """A line per capture and sign; right, false and missed are blank where only the number is labelled."""
+    """A line per capture and sign.
+
+    right, false and missed are blank where only the number is labelled, and so are labelled and predicted where only
+    the presence is. seen: see Evaluation.
+    """
+    scores = {(score.file, score.sign): score for score in evaluation.scores}
+    presences = {(told.file, told.sign): told for told in evaluation.presences}
     lines = []
-    for score in evaluation.scores:
-        numbers = (score.reference, score.predicted, score.tp, score.fp, score.fn)
-        names = [escape(name) for name in (score.file, score.patient, score.sign)]
-        area = "" if score.area_cm2 is None else f"{score.area_cm2:.6g}"
-        lines.append([*names, *("" if number is None else str(number) for number in numbers), area])
+    for key in dict.fromkeys([*presences, *scores]):
+        score, told = scores.get(key), presences.get(key)
+        one = score or presences[key]
+        names = [escape(name) for name in (one.file, one.patient, one.sign)]
+        presence = [str(int(told.present)), repr(told.chance)] if told else ["", ""]
+        lines.append([*names, *_counts(score), *presence, (evaluation.seen or {}).get(one.file, "")])
     return csv_text(CAPTURE_COLUMNS, lines)
 
 
+def _counts(score: CaptureScore | None) -> list[str]:
+    if score is None:
+        return [""] * len(COUNT_COLUMNS)
+    numbers = (score.reference, score.predicted, score.tp, score.fp, score.fn)
+    area = "" if score.area_cm2 is None else f"{score.area_cm2:.6g}"
+    return [*("" if number is None else str(number) for number in numbers), area]
+
+
+def classes_csv(evaluation: Evaluation) -> str:
+    """Of the structures both labelled and found, how many are labelled as what and called what, by capture.
+
+    A capture without any has one line, without signs.
+    """
+    lines = []
+    for capture in evaluation.pairs:
+        names = [escape(capture.file), escape(capture.patient)]
+        counts = Counter(capture.pairs)
+        lines += [[*names, escape(a), escape(b), str(count)] for (a, b), count in sorted(counts.items())]
+        if not counts:
+            lines.append([*names, "", "", "0"])
+    return csv_text(CLASS_COLUMNS, lines)
+
+
 def write_evaluation(evaluation: Evaluation, folder: Path, provenance: Mapping[str, Any]) -> list[Path]:
-    """Writes evaluation.json (with provenance: command, date, machine …) and captures.csv; returns their paths."""
+    """Writes evaluation.json (with provenance: command, date, machine …), captures.csv and classes.csv.
+
+    From these read_evaluation has the evaluation again. Returns their paths.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    summary, table = folder / "evaluation.json", folder / "captures.csv"
     record = {**evaluation.to_dict(), **provenance}
-    summary.write_text(json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    table.write_text(captures_csv(evaluation), encoding="utf-8", newline="")
-    return [summary, table]
+    texts = {
+        SUMMARY: json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n",
+        CAPTURES: captures_csv(evaluation),
+        CLASSES: classes_csv(evaluation),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    return [folder / name for name in texts]
 
 
 def draw_worst(
@@ -162,6 +236,8 @@ def _caption(evaluation: Evaluation, comparison: Comparison) -> str:
         for score in evaluation.scores
         if score.file == comparison.file and score.fp is not None
     ]
+    if evaluation.seen and comparison.file in evaluation.seen:
+        parts.append(f"It {'taught' if evaluation.seen[comparison.file] == 'train' else 'chose'} the model.")
     if evaluation.patients_notice:
         parts.append(f"{evaluation.patients_notice[0].upper()}{evaluation.patients_notice[1:]}.")
     if evaluation.model.notice:

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from trichotrack.labels.tables import LabelSet
+
 
 def machine() -> dict[str, Any]:
     """Processor, cores this process may use, system and Python; no name of the computer or its user."""
@@ -41,6 +43,17 @@ def recipe_sha256(files: Sequence[Path]) -> str:
 
     said = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest() if said else ""
+
+
+def labels_sha256(labelset: LabelSet, rater: str) -> str:
+    """Hash of what a rater says of a set's captures, however the patients are split and the tables are written."""
+    captures = [(row.file, row.patient, row.um_per_px, row.preparation, row.valid_area) for row in labelset.captures]
+    labels = [row for row in labelset.labels if row.rater == rater]
+    objects = [row for row in labelset.objects if row.rater == rater]
+    named = {row.sign for row in labels}
+    parents = [(sign.name, sign.parent) for sign in labelset.signs.values() if sign.name in named]
+    rows = sorted(map(repr, [*captures, *labels, *objects, *parents]))
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def today() -> str:

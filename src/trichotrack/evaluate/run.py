@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from trichotrack.detect.decode import chance_of_any
 from trichotrack.detect.matching import match
-from trichotrack.evaluate.classes import Pairs, class_agreement
+from trichotrack.evaluate.classes import CapturePairs, class_agreement
 from trichotrack.evaluate.evaluation import Comparison, Evaluation
 from trichotrack.evaluate.figures import summarise
 from trichotrack.evaluate.points import CaptureScore, sweep_capture
-from trichotrack.evaluate.presence import presence_figures
+from trichotrack.evaluate.presence import CapturePresence, presence_of
+from trichotrack.evaluate.provenance import labels_sha256
 from trichotrack.geometry import Scale
 from trichotrack.labels.derive import with_parents
 from trichotrack.labels.masks import read_mask
@@ -27,7 +28,7 @@ from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.pictures import Mark
 from trichotrack.problems import InputError, Problem
 from trichotrack.runtime.reading import MarkedObject, ModelRef, Reading
-from trichotrack.runtime.spec import ModelSpec
+from trichotrack.runtime.spec import SEEN_DIGITS, ModelSpec
 from trichotrack.signs import STRUCTURE, Sign
 
 DEFAULT_TOLERANCE_MM = 0.15
@@ -89,8 +90,9 @@ class _Tally:
     unlabelled: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     patients: set[str] = field(default_factory=set)
-    pairs: list[tuple[str, Pairs]] = field(default_factory=list)
-    presences: dict[str, list[tuple[str, bool, float]]] = field(default_factory=dict)
+    pairs: list[CapturePairs] = field(default_factory=list)
+    presences: list[CapturePresence] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -121,6 +123,7 @@ def evaluate(
     Raises InputError where nothing can be compared; a capture that cannot be read becomes a problem in the result.
     """
     tolerance = _tolerance(reader.spec, tolerance_mm)
+    hashed = labels_sha256(labelset, rater)
     labelset = with_parents(labelset)
     if ignored_signs is None:
         ignored_signs = [sign for sign in reader.spec.ignored if sign in labelset.signs and sign not in signs]
@@ -148,17 +151,31 @@ def evaluate(
         comparisons=tuple(tally.comparisons),
         problems=tuple(tally.problems),
         seconds=tally.seconds,
-        classes=class_agreement(tally.pairs, list(channels), resamples)[0],
+        classes=class_agreement([(one.patient, one.pairs) for one in tally.pairs], list(channels), resamples)[0],
         patients_notice=patients_notice(captures),
         splits=Counter(capture.split for capture in captures if capture.split),
         presence={
-            sign: presence_figures(*zip(*known_of, strict=True))
-            for sign, known_of in tally.presences.items()
+            sign: presence_of(sign, tally.presences)
+            for sign in dict.fromkeys(told.sign for told in tally.presences)
             if any(known.level_of(capture.file, sign) == "presence" for capture in captures)
         },
+        presences=tuple(tally.presences),
+        pairs=tuple(tally.pairs),
         tolerance_px=tolerance.px,
         long_side_px=tolerance.long_side_px,
+        labels_sha256=hashed,
+        seen=_seen(reader.spec, tally.digests),
+        seen_wholly=reader.spec.seen_wholly,
     )
+
+
+def _seen(spec: ModelSpec, digests: Mapping[str, str]) -> dict[str, str] | None:
+    """Of the captures (file to SHA-256) those that the model saw, and what they did for it; None: not known."""
+    seen = spec.seen
+    if seen is None:
+        return None
+    short = {file: digest[:SEEN_DIGITS] for file, digest in digests.items()}
+    return {file: seen[digest] for file, digest in short.items() if digest in seen}
 
 
 def _tolerance(spec: ModelSpec, given_mm: float | None) -> _Tolerance:
@@ -205,6 +222,7 @@ def _compare(
         return
     tally.seconds += time.perf_counter() - started
     tally.patients.add(capture.patient)
+    tally.digests[capture.file] = reading.sha256
     objects = [marked for marked in known.objects.get(capture.file, []) if _on(mask, marked)]
     marks = [marked for marked in reading.objects if _on(mask, marked)]
     if mask is not None and scale and reading.area_cm2 is not None:
@@ -221,7 +239,7 @@ def _compare(
         label = labels[sign]
         present = bool(truth) if label is None or label.value is None else label.value > 0
         chance = chance_of_any(np.array([reading.signs[channel].presence or 0.0 for channel in channels[sign]]))
-        tally.presences.setdefault(sign, []).append((capture.patient, present, chance))
+        tally.presences.append(CapturePresence(capture.patient, capture.file, sign, present, chance))
         if sign not in scored:
             continue
         found = [marked for marked in marks if marked.sign in channels[sign]]
@@ -234,7 +252,8 @@ def _compare(
         named = [one for one in objects if one.sign in named_by]
         marked = [one for one in marks if one.sign in named_by]
         matched = match(_points(named), _points(marked), tolerance_px)
-        tally.pairs.append((capture.patient, [(named[i].sign, marked[j].sign) for i, j in matched]))
+        pairs = [(named[i].sign, marked[j].sign) for i, j in matched]
+        tally.pairs.append(CapturePairs(capture.patient, capture.file, pairs))
     tally.comparisons.append(Comparison(capture.file, capture.patient, tuple(labelled), tuple(predicted)))
 
 

@@ -140,6 +140,7 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
             "plan": kept["hyper_parameters"]["plan"],
             "epoch": kept["epoch"],
             "validated": kept["validated"],
+            **({"captures": manifest["captures"]} if "captures" in manifest else {}),
         },
     )
 

@@ -25,6 +25,7 @@ from trichotrack.evaluate.points import DEFAULT_THRESHOLD
 from trichotrack.model.cards import card_remedy
 from trichotrack.model.monitored import check_monitored, monitored, validation_captures, who_validates
 from trichotrack.model.pace import epochs_a_round
+from trichotrack.model.seen import seen_by, seen_in
 from trichotrack.pictures import compare, save_picture
 from trichotrack.signs import counted_as
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from trichotrack.detect.detections import Detections
     from trichotrack.model.plan import Plan
     from trichotrack.model.sample import Structures
+    from trichotrack.model.seen import Seen
     from trichotrack.model.task import SignTask
 
 PACKAGES = ("trichotrack", "torch", "torchvision", "lightning", "timm", "albumentations", "numpy", "pillow")
@@ -188,7 +190,15 @@ def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: metadata.version(name) for name in PACKAGES},
+        "captures": _seen(trainer, task),
     }
+
+
+def _seen(trainer: Trainer, task: SignTask) -> Seen:
+    train, val = (getattr(getattr(trainer.datamodule, name, None), "sources", ()) for name in ("train", "val"))
+    # The weights are those of an earlier training, where this one goes on from it.
+    resumed = [seen_in(task.manifest)] if trainer.ckpt_path or task.manifest else []
+    return seen_by(train, val, task.seen_before, *resumed)
 
 
 def _commit() -> str:

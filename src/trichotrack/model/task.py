@@ -25,6 +25,7 @@ from trichotrack.model.metrics import COLUMNS, PointFigures, Validated, gathered
 from trichotrack.model.network import Backbone, SignNetwork, normalise
 from trichotrack.model.plan import STRIDE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, UNKNOWN, Structures
+from trichotrack.model.seen import seen_before
 from trichotrack.model.weights import load_start
 from trichotrack.problems import InputError
 from trichotrack.signs import ACTIVE_SIGNS, PREPARATIONS, SIGN, Sign, counted_as
@@ -66,6 +67,7 @@ class SignTask(LightningModule):
         self.network = SignNetwork(len(self.plan.signs), backbone, width)
         self.signs = self.plan.channels()
         self.start = load_start(self.network, start, backbone, self.plan.signs, start_as or {})
+        self.seen_before = seen_before(start)
         self.frozen = self.network.first_stages(frozen)
         for module in self.frozen:
             module.requires_grad_(requires_grad=False)
@@ -227,6 +229,10 @@ class SignTask(LightningModule):
         checkpoint["validated"] = json.loads(json.dumps(validated, default=float))
         checkpoint["validated_epoch"] = self.validated_epoch
         checkpoint["manifest"] = self.manifest
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The manifest of the training that goes on, until its own takes its place (see RunFolder)."""
+        self.manifest = checkpoint.get("manifest", {})
 
     def decoded(self, heads: Mapping[str, Tensor], valid: NDArray[np.bool_] | None = None) -> list[Detections]:
         """Structures of each image of a batch above LOWEST_SCORE, canonical px. valid: (h, w), cells to look at."""

@@ -80,14 +80,21 @@ def take_fitting(
     network.load_state_dict(fitting, strict=False)
 
 
-def save_weights(network: nn.Module, signs: Sequence[str], path: Path) -> None:
-    """The network's weights in half precision as safetensors: half the size, and nothing in it can run."""
+def save_weights(
+    network: nn.Module, signs: Sequence[str], path: Path, captures: Mapping[str, object] | None = None
+) -> None:
+    """The network's weights in half precision as safetensors: half the size, and nothing in it can run.
+
+    captures: which ones they have seen (see model.seen); None: not known.
+    """
     if path.suffix != ".safetensors":
         raise InputError(f"{path}: a weights file's name ends in .safetensors.")
     learnt = {name for name, _ in network.named_parameters()}
     # Statistics of normalisation stay as they are: a variance above 65,504 would become infinite.
     tensors = {name: w.half() if name in learnt else w for name, w in network.state_dict().items()}
-    save_file({name: w.contiguous() for name, w in tensors.items()}, path, metadata={"signs": json.dumps(list(signs))})
+    told = {"signs": list(signs), **({} if captures is None else {"captures": dict(captures)})}
+    metadata = {name: json.dumps(value) for name, value in told.items()}
+    save_file({name: w.contiguous() for name, w in tensors.items()}, path, metadata=metadata)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], list[str]]:

@@ -21,6 +21,9 @@ MEASURES = ("tip", "width")
 OUTPUTS = ("peaks", "offset", "shaft", "scalp", "features")
 """Heads that a graph may have: see ModelSpec.outputs."""
 
+SEEN_DIGITS = 16
+"""Of the SHA-256 of a capture's file: enough to tell a million captures apart, and nothing to know a picture by."""
+
 MIN_RECALL = 0.5
 """A sign of which the model surely misses more than this share is refused: such counts mislead."""
 
@@ -184,6 +187,24 @@ class ModelSpec:
         """Of the recipe it was trained by (see evaluate.provenance); "" where unknown."""
         recipe = self.training.get("recipe")
         return str(recipe.get("sha256", "")) if isinstance(recipe, dict) else ""
+
+    @property
+    def seen(self) -> dict[str, str] | None:
+        """By the first SEEN_DIGITS of a file's SHA-256: "train" where it taught the model, "val" where it chose it.
+
+        None where the model does not tell.
+        """
+        told = self.training.get("captures")
+        if not isinstance(told, dict):
+            return None
+        # A capture that did both, the one for the weights that it started from, taught it.
+        return {str(digest): split for split in ("val", "train") for digest in told.get(split) or ()}
+
+    @property
+    def seen_wholly(self) -> bool:
+        """Whether `seen` names what taught and chose the weights that it started from, too."""
+        told = self.training.get("captures")
+        return isinstance(told, dict) and bool(told.get("complete"))
 
     @property
     def presence_learnt(self) -> frozenset[str]:
