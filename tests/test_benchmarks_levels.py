@@ -22,7 +22,7 @@ PLAN = Plan(("black_dot", "terminal_hair"), ("intermediate_hair",))
 
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory):
-    known = read_labels(write_folder(tmp_path_factory.mktemp("bench") / "tiny", people=6))
+    known = read_labels(write_folder(tmp_path_factory.mktemp("bench") / "tiny", people=9))
     return replace(known, captures=tuple(replace(row, split="") for row in known.captures))
 
 
