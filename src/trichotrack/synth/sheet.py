@@ -115,10 +115,6 @@ def _hair(index: int) -> Settings:
     return {"skin.hair_melanin": tuple(float(i == index) for i in range(count))}
 
 
-def _white_regrowth(share: float) -> Settings:
-    return {**INSIDE, "skin.white_regrowth_chance": 1.0, "skin.white_regrowth_share": (share, share)}
-
-
 def _clipped(chance: float, end: int) -> Settings:
     """Outside a patch; clipped to the low (0) or the high end (1) of the lengths."""
     length_um = _value(Priors(), "scalp.clipped_length_um")[end]
@@ -130,6 +126,8 @@ def _gains(red: int, blue: int) -> Settings:
     ends = {"camera.red_gain": red, "camera.blue_gain": blue}
     return {path: (_value(Priors(), path)[end],) * 2 for path, end in ends.items()}
 
+
+WHITE_REGROWTH: Settings = {**INSIDE, "skin.white_regrowth_chance": 1.0, "skin.white_regrowth_share": (1.0, 1.0)}
 
 SHEEN: Settings = {"camera.polarised_chance": 0.0, "camera.haze": (0.75, 0.75), "camera.glint": (0.85, 0.85)}
 
@@ -145,8 +143,7 @@ KNOBS: tuple[Knob, ...] = (
     chosen("look-alikes", shaved={**BESIDE, "scalp.shaved_chance": 1.0}, tattooed={"scalp.tattooed_chance": 1.0},
            fibres={"scalp.fibre_chance": 1.0}),
     chosen("hair", black=_hair(0), brown=_hair(2), blond=_hair(3)),
-    chosen("white share", none={"skin.white_share": (0, 0)}, half={"skin.white_share": (0.5, 0.5)}, all=_hair(4)),
-    chosen("white regrowth", none=INSIDE, half=_white_regrowth(0.5), all=_white_regrowth(1.0)),
+    chosen("white hair", none=INSIDE, regrowth=WHITE_REGROWTH, all={**INSIDE, **_hair(4)}),
     ranged("skin.melanin", "skin, rank"),
     ranged("skin.erythema"),
     ranged("skin.furrow_depth"),
