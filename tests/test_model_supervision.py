@@ -200,7 +200,7 @@ def test_a_clipped_hair_is_taught_as_what_it_looks_like_and_counted_as_what_it_i
 def test_strands_lie_along_the_shafts_of_their_signs():
     plan = Plan(("broken_hair", "terminal_hair", "short_vellus_hair", "tapering_hair"), ("intermediate_hair",))
     seen = 0
-    for index in range(8):
+    for index in range(30):
         drawn = DrawnCapture(plan, (6.0, 6.0), (2000.0, 2000.0)).sample(5, 0, index)
         known = drawn.structures
         for root, tip, channel in zip(known.xy, known.tip, known.channel, strict=True):
