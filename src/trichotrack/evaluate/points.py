@@ -145,8 +145,9 @@ def best_thresholds(
     """For each sign the threshold of the best pooled F1 whose false positives stay under the sign's ceiling, if any.
 
     The threshold lies halfway between two scores, so that rounding elsewhere changes no count. max_fp_per_cm2: ceilings
-    by sign. as_good: an F1 so little below the best is as good; of those, the threshold that counts nearest to what is
-    labelled is taken, then the higher. Raises InputError for a ceiling on captures without a scale.
+    by sign. as_good: an F1 so little below the best is as good. Of those thresholds the one that counts nearest to what
+    is labelled is taken; of all whose count is off by no more than its standard error, √(false + missed), which these
+    captures cannot tell apart, the one in the middle. Raises InputError for a ceiling on captures without a scale.
     """
     by_sign: dict[str, list[Sweep]] = {}
     for sweep in sweeps:
@@ -177,15 +178,25 @@ def _best(sign: str, sweeps: list[Sweep], ceiling: float | None, as_good: float)
         return Choice(sign, min((1 + scores[0]) / 2, _NEVER), 0.0, float("nan"), 0.0, 0.0, limited=True)
     reached = float(f1[allowed].max())
     good = np.flatnonzero(allowed & (f1 >= reached - as_good))
-    at = int(good[np.argmin(np.abs(tp[good] + fp[good] - reference))])
-    upper = scores[last[at]]
-    lower = scores[last[at] + 1] if last[at] + 1 < len(scores) else upper
+    upper = scores[last]
+    thresholds = (upper + np.append(upper[1:], upper[-1])) / 2
+    at = _middle_of_the_least_biased(good, thresholds, fp=fp, fn=reference - tp)
     return Choice(
         sign,
-        threshold=float(min((upper + lower) / 2, _NEVER)),
+        threshold=float(min(thresholds[at], _NEVER)),
         f1=float(f1[at]),
         precision=float(tp[at] / max(tp[at] + fp[at], 1)),
         recall=float(tp[at] / reference),
         false_positives_per_cm2=float(measured_fp[at] / area_cm2) if area_cm2 else None,
         limited=bool(reached < f1.max()),
     )
+
+
+def _middle_of_the_least_biased(
+    among: NDArray[np.intp], thresholds: NDArray[np.float64], *, fp: NDArray[np.int64], fn: NDArray[np.int64]
+) -> int:
+    """The index, among those given, whose count is right, or off by no more than chance would have it."""
+    off = np.abs(fp - fn)[among]
+    tied = among[off <= np.maximum(off.min(), np.sqrt((fp + fn)[among]))]
+    middle = (thresholds[tied].max() + thresholds[tied].min()) / 2
+    return int(tied[np.argmin(np.abs(thresholds[tied] - middle))])
