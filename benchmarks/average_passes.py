@@ -33,12 +33,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=Path("configs/bundled.yaml"))
     options = parser.parse_args()
-    (first, _), (task, kept) = load_task(options.first), load_task(options.second)
+    average(options.first, options.second, options.out, options.config)
+    print(options.out)
+
+
+def average(first_pass: Path, second_pass: Path, out: Path, config: Path) -> None:
+    """Writes the mean of two checkpoints, validated on what config draws."""
+    (first, _), (task, kept) = load_task(first_pass), load_task(second_pass)
     weights = dict(first.named_parameters())
     with torch.no_grad():
         for name, value in task.named_parameters():
             value.lerp_(weights[name], 0.5)
-    drawn = yaml.safe_load(options.config.read_text(encoding="utf-8"))["data"]["init_args"]
+    drawn = yaml.safe_load(config.read_text(encoding="utf-8"))["data"]["init_args"]
     taught = SyntheticData(task.plan, **{**drawn, **STATISTICS})
     taught.setup("fit")
     update_bn((normalise(batch["image"]) for batch in taught.train_dataloader()), task.network)
@@ -50,8 +56,7 @@ def main() -> None:
     kept["state_dict"] = task.state_dict()
     task.on_save_checkpoint(kept)
     kept["validated_epoch"] = kept["epoch"]
-    torch.save(kept, options.out)
-    print(options.out)
+    torch.save(kept, out)
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ def test_of_thresholds_as_good_the_one_taken_counts_nearest_or_off_by_no_more_th
 
 
 def test_among_thresholds_that_the_captures_cannot_tell_apart_the_middle_one_is_taken():
-    # Of 105, 90 right and 10 false at 0.9; below, the count comes nearer one by one: 5 off to 1 off, where √25 is chance.
+    # Of 105, 90 right and 10 false at 0.9; below, the count comes nearer, from 5 off to 1 off, where √25 is chance.
     scores = np.array([0.9] * 100 + [0.6, 0.5, 0.4, 0.3] + [0.1] * 30)
     right = np.array([True] * 90 + [False] * 10 + [True, True, False, False] + [False] * 30)
     sweep = Sweep("p1", "1.jpg", "a", 105, scores, right, np.zeros_like(right), 0.5)
