@@ -176,6 +176,21 @@ def test_every_root_is_among_the_cells_whose_shafts_are_followed():
     assert len(set(cells[0].tolist())) == min(losses.FOLLOWED, 256)
 
 
+def test_half_of_the_cells_that_are_followed_are_spread_over_all_that_looks_like_nothing():
+    # What is not followed in training may say anything there, and a reading follows from every cell.
+    batch = {name: value[None] for name, value in tensors_of(sample([EXHAUSTIVE] * 2), Plan(signs=SIGNS)).items()}
+    batch = {name: batch[name].repeat_interleave(5, -1).repeat_interleave(5, -2) for name in ("heat", "strands")}
+    logits, root = torch.full((1, 2, 80, 80), -5.0), torch.zeros(1, 80, 80, dtype=torch.bool)
+    logits[..., :40] = 3.0
+    root[0, 3, 70] = True
+    cells = losses.cells_to_follow(logits, {**batch, "root": root})[0]
+    assert len(set(cells.tolist())) == losses.FOLLOWED
+    assert 3 * 80 + 70 in cells
+    by_block = torch.bincount(cells // 80 // 20 * 4 + cells % 80 // 20, minlength=16).reshape(4, 4)
+    assert by_block[:, 2:].min() >= 0.8 * losses.FOLLOWED / 2 / 16
+    assert by_block[:, :2].sum() > losses.FOLLOWED / 2
+
+
 CLIPPED = Priors(scalp=ScalpPriors(clipped_chance=1.0))
 
 

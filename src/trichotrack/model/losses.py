@@ -27,8 +27,8 @@ WEIGHTS: Mapping[str, float] = {
     "followed_shaft": 0.5,
 }
 
-FOLLOWED = 256
-"""Cells of an image whose shafts are followed in a training step."""
+FOLLOWED = 512
+"""Cells of an image whose shafts are followed in a training step: half of them likely ones, half spread over all."""
 
 GOLDEN = 0.6180339887498949
 """Multiples of it, without their whole part, fall evenly between 0 and 1."""
@@ -90,15 +90,19 @@ def strands(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def cells_to_follow(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-    """FOLLOWED cells (B, N) whose shafts are followed in a training step: every root, and most of what looks like one.
+    """FOLLOWED cells (B, N) whose shafts are followed in a training step, none of them twice.
 
-    logits: (B, C, h, w), at first sight. By a fixed pattern and not by chance, so that training can be repeated.
+    One half is every root, and most of what looks like one; the other is spread evenly, since a reading follows from
+    every cell: what was never followed from bare skin would say anything there. logits: (B, C, h, w), at first sight.
+    By a fixed pattern and not by chance, so that training can be repeated.
     """
     cells = logits.shape[-2] * logits.shape[-1]
     pattern = torch.arange(cells, device=logits.device) * GOLDEN % 1.0
     likely = logits.detach().sigmoid().amax(1) + batch["heat"].amax(1) + 0.3 * (batch["strands"] >= 0) + 0.2
     first = (likely.flatten(1) * pattern) + 4.0 * batch["root"].flatten(1)
-    return first.topk(min(FOLLOWED, cells), dim=1).indices
+    chosen = first.topk(min(FOLLOWED // 2, cells), dim=1).indices
+    spread = pattern.expand_as(first).scatter(1, chosen, -1.0)
+    return torch.cat([chosen, spread.topk(min(FOLLOWED // 2, cells - chosen.shape[1]), dim=1).indices], dim=1)
 
 
 def total(
