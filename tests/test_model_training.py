@@ -5,6 +5,7 @@ import json
 import pickle
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,12 +19,14 @@ from trichotrack.labels.tables import LabelRow
 from trichotrack.model.augment import Augmenter
 from trichotrack.model.batches import TrainingSet, training_loader
 from trichotrack.model.cli import main
+from trichotrack.model.data import SyntheticData
 from trichotrack.model.datasets import cached, labelled_captures
 from trichotrack.model.plan import Plan
+from trichotrack.model.run_folder import _manifest
 from trichotrack.model.sample import EXHAUSTIVE, PARTIAL, UNKNOWN
 from trichotrack.model.seen import seen_before
-from trichotrack.model.task import load_task
-from trichotrack.model.weights import BUNDLED
+from trichotrack.model.task import SignTask, load_task
+from trichotrack.model.weights import BUNDLED, of_synthesis_alone
 from trichotrack.problems import InputError
 from trichotrack.runtime.spec import SEEN_DIGITS
 
@@ -116,6 +119,19 @@ def test_a_killed_training_that_goes_on_equals_one_never_killed(tmp_path, folder
     ]
     assert manifests[1]["resumed_from"]
     assert manifests[1]["captures"] == manifests[0]["captures"]
+    assert [manifest["resumed_of_synthesis_alone"] for manifest in manifests] == [None, False]
+
+
+def test_a_training_on_drawn_captures_that_goes_on_stays_one_of_synthesis_alone():
+    task = SignTask(Plan(), backbone="mobilenetv4_conv_small", width=16, start="scratch")
+    for labels_sha256, expected in (("", True), ("0" * 64, False)):
+        task.manifest = {}
+        for checkpoint in (None, "last.ckpt", "last.ckpt"):
+            trainer = SimpleNamespace(datamodule=SyntheticData(Plan()), ckpt_path=checkpoint)
+            task.manifest = _manifest(trainer, task)
+            if checkpoint is None:
+                task.manifest["data_sha256"] = labels_sha256
+        assert of_synthesis_alone(task.manifest) is expected
 
 
 def training_set(folder, tmp_path, plan=None):

@@ -23,7 +23,7 @@ from trichotrack.evaluate.points import DEFAULT_THRESHOLD
 from trichotrack.model.network import SHAFT_SCALE_UM, halo_px, normalise
 from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE, Plan
 from trichotrack.model.task import SignTask, load_task, peak_scores
-from trichotrack.model.weights import BUNDLED_TOLD, IMAGENET_TOLD, SCRATCH_TOLD
+from trichotrack.model.weights import of_synthesis_alone
 from trichotrack.problems import InputError
 from trichotrack.runtime.counter import MIN_SCALP_P, Counter
 from trichotrack.runtime.model_file import SELFTEST_KEY
@@ -126,7 +126,7 @@ def spec_of(task: SignTask, kept: dict[str, Any], *, name: str, licence: str, no
         validated_on=_validated_on(manifest, captures, people) + _known_of_captures_alone(kept["validated"]),
         vellus_cutoff_um=VELLUS_CUTOFF_UM,
         measures=tuple(manifest["measures"]) if calibrated else (),
-        trained_on_synthesis=_synthesis_alone(manifest),
+        trained_on_synthesis=of_synthesis_alone(manifest),
         tolerance_mm=plan.tolerance_mm,
         tolerance_px=None if calibrated else plan.tolerance_px,
         ignored=tuple(plan.ignore),
@@ -149,11 +149,6 @@ def _outputs(plan: Plan, *, teaches_scalp: bool) -> tuple[str, ...]:
     # Taught by no label, the scalp head would say anything; lengths and widths are in µm, which no scale taught.
     untaught = {name for name, taught in (("scalp", teaches_scalp), ("shaft", plan.calibrated)) if not taught}
     return tuple(name for name in OUTPUTS if name not in untaught)
-
-
-def _synthesis_alone(manifest: dict[str, Any]) -> bool:
-    unseen = manifest["start"].startswith((SCRATCH_TOLD, IMAGENET_TOLD, BUNDLED_TOLD))
-    return _drawn(manifest) and unseen and not manifest["resumed_from"]
 
 
 def _drawn(manifest: dict[str, Any]) -> bool:

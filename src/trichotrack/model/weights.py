@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -20,6 +21,14 @@ BUNDLED = Path(__file__).parent / "bundled.safetensors"
 
 SCRATCH_TOLD, IMAGENET_TOLD, BUNDLED_TOLD = "random weights", "ImageNet weights", "the bundled weights"
 """How load_start tells the starts that saw no person's capture."""
+
+
+def of_synthesis_alone(manifest: Mapping[str, Any]) -> bool:
+    """Whether a training, by its manifest, saw drawn captures alone, and one that it went on from too; else False."""
+    drawn = manifest.get("data_sha256") == ""  # drawn captures have no tables that could be hashed
+    unseen = str(manifest.get("start", "")).startswith((SCRATCH_TOLD, IMAGENET_TOLD, BUNDLED_TOLD))
+    return drawn and unseen and (not manifest["resumed_from"] or bool(manifest.get("resumed_of_synthesis_alone")))
+
 
 CHANNELS = {
     **dict.fromkeys(("logits.weight", "logits.bias", "along.signs.weight", "along.signs.bias"), 0),
