@@ -1,4 +1,4 @@
-"""The mean of the weights of two passes, with thresholds of its own: the last step of the bundled model's recipe.
+"""The mean of the weights of two passes, with thresholds of its own: from one such the bundled model's last pass began.
 
 uv run benchmarks/average_passes.py FIRST.ckpt SECOND.ckpt --out MEAN.ckpt [--config configs/bundled.yaml]
 

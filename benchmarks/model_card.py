@@ -110,8 +110,8 @@ and command: [benchmarks](benchmarks.md).
 - Figures on synthetic captures say how well it reads this renderer, and nothing of people. Real figures here
   are of hair roots on clipped scalps, from one hospital at one magnification.
 - Look-alikes: clipped stubs (broken hairs); shaved stubs, dye, fibres, tattooed dots (black dots).
-- White hair on light skin was learnt late and badly: its figures stand apart above (`white hair`). White regrowth
-  is counted low.
+- White hair on light skin was learnt late: its figures stand apart above (`white hair`), and are worse for broken,
+  tapering and short vellus hairs.
 - Scores are not probabilities. Readings are unreviewed until a person accepts them.
 - {scales}
 

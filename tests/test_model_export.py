@@ -74,7 +74,7 @@ def test_only_drawn_captures_from_a_start_that_saw_nobody_make_a_model_of_synthe
         ("", BUNDLED_TOLD, None, True),
         ("0" * 64, SCRATCH_TOLD, None, False),
         ("", "bundled.safetensors", None, False),  # a file of that name may hold anything
-        ("", SCRATCH_TOLD, "other.ckpt", False),  # and so may one
+        ("", SCRATCH_TOLD, "other.ckpt", False),  # whose own manifest nobody saw
     ):
         kept["manifest"].update(data_sha256=data_sha256, start=start, resumed_from=resumed)
         spec = exporting.spec_of(task, kept, name="m", licence="", notes="")
