@@ -12,7 +12,14 @@ from trichotrack.synth.shafts import order, seen_share
 from trichotrack.synth.view import View
 
 LEAST_SEEN = 0.5
-"""A root, or an end by which a sign is told, of which other hair leaves less is not drawn: nobody could label it."""
+"""A dot, or an end by which a sign is told, of which other hair leaves less is not drawn: nobody could label it."""
+
+LEAST_ROOT_SEEN = 0.1
+"""The same of a shaft's root, or of its first part: less than of an end, since a hair that comes out from under another
+tells where it grows. With it drawn roots lie as near to one another as those that readers mark on real, clipped scalps:
+1.2, 4.1 and 19 % have another within 40, 60 and 100 µm (real: 2.0, 4.6 and 18 %; with 0.5: 0.2, 1.8 and 13 %; with none
+that must be seen: 3.9, 8.3 and 22 %).
+"""
 
 LEAST_CONTRAST = 0.02
 """Of full scale: what is paler nobody would mark."""
@@ -55,7 +62,7 @@ class SyntheticObject:
 def in_view(scalp: Scalp, view: View, camera: Camera | None = None) -> tuple[list[Structure], list[SyntheticObject]]:
     """The structures to draw, in painter's order, and the objects to label.
 
-    What nobody could label is not drawn: a root mostly under other hair, a sign whose telling end is, a shaft that the
+    What nobody could label is not drawn: a root under other hair, a sign whose telling end mostly is, a shaft that the
     border cuts so short that its sign cannot be told, or (where the camera is known) a hair so pale and blurred that it
     drowns in the noise. So every hair that is drawn with its root in the image has its label.
     """
@@ -73,7 +80,7 @@ def in_view(scalp: Scalp, view: View, camera: Camera | None = None) -> tuple[lis
     shown = [
         s
         for s, (root, end), is_rooted in zip(near, share, rooted, strict=True)
-        if not is_rooted or (root >= LEAST_SEEN and (end >= LEAST_SEEN or s.sign not in TOLD_BY_ITS_SHAPE))
+        if not is_rooted or _discerned(s, root, end)
     ]
     objects = [labelled(s, view) for s in shown if s.sign and view.holds(view.px(s.path_um[:1]))[0]]
     return shown, sorted(objects, key=lambda item: (item.y, item.x))
@@ -94,6 +101,13 @@ def faint(structure: Structure, skin: Skin, view: View, camera: Camera) -> bool:
     if len(structure.path_um) == 1:
         kept = kept**2
     return bool(structure.opacity * gap * kept * camera.exposure < max(LEAST_CONTRAST, camera.noise))
+
+
+def _discerned(structure: Structure, root: float, end: float) -> bool:
+    """Whether other hair leaves enough of a structure to label it; root, end: the shares that are seen of them."""
+    if len(structure.path_um) == 1:
+        return root >= LEAST_SEEN
+    return root >= LEAST_ROOT_SEEN and (end >= LEAST_SEEN or structure.sign not in TOLD_BY_ITS_SHAPE)
 
 
 def _telling(structure: Structure, view: View) -> bool:

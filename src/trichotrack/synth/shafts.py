@@ -325,7 +325,7 @@ def _on_dot(dot: Structure) -> Floats:
 
 
 def _along(hair: Structure, start_um: float, stop_um: float) -> Floats:
-    """(12, 2) µm: points of a shaft, so far from its root."""
+    """(20, 2) µm: points of a shaft, so far from its root."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(hair.path_um, axis=0).T))])
-    wanted = np.linspace(start_um, stop_um, 12)
+    wanted = np.linspace(start_um, stop_um, 20)
     return np.stack([np.interp(wanted, along, hair.path_um[:, axis]) for axis in (0, 1)], axis=1)
