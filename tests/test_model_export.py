@@ -9,8 +9,8 @@ import torch
 
 from trichotrack.model import export as exporting
 from trichotrack.model.plan import Plan
+from trichotrack.model.seen import NOTHING, UNKNOWN
 from trichotrack.model.task import SignTask
-from trichotrack.model.weights import BUNDLED_TOLD, IMAGENET_TOLD, SCRATCH_TOLD
 from trichotrack.problems import InputError
 from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.selftest import compare_detections, run_selftest
@@ -29,7 +29,6 @@ def checkpoint(tmp_path_factory):
     task.manifest = {
         "data": "random weights", "train_captures": 0, "start": "scratch", "um_per_px": [3.0, 8.0], "measures": ["tip"],
         "data_sha256": "0" * 64, "commit": "", "teaches_scalp": True,
-        "resumed_from": None,
     }  # fmt: skip
     kept = {"state_dict": task.state_dict(), "hyper_parameters": dict(task.hparams), "epoch": 0}
     task.validated_epoch = 0
@@ -66,19 +65,20 @@ def test_a_model_whose_labels_taught_no_scalp_does_not_tell_it(checkpoint):
         assert ("scalp" in spec.outputs) is taught
 
 
-def test_only_drawn_captures_from_a_start_that_saw_nobody_make_a_model_of_synthesis_alone(checkpoint):
+def test_only_drawn_captures_and_a_start_that_saw_nobody_make_a_model_of_synthesis_alone(checkpoint):
     task, kept = exporting.load_task(checkpoint)
-    for data_sha256, start, resumed, expected in (
-        ("", SCRATCH_TOLD, None, True),
-        ("", f"{IMAGENET_TOLD} of a backbone", None, True),
-        ("", BUNDLED_TOLD, None, True),
-        ("0" * 64, SCRATCH_TOLD, None, False),
-        ("", "bundled.safetensors", None, False),  # a file of that name may hold anything
-        ("", SCRATCH_TOLD, "other.ckpt", False),  # whose own manifest nobody saw
+    for data_sha256, captures, expected in (
+        ("", NOTHING, True),
+        ("0" * 64, NOTHING, False),
+        ("", {**NOTHING, "train": ["a"]}, False),  # by what it started from
+        ("", {**NOTHING, "val": ["a"]}, False),
+        ("", UNKNOWN, False),
     ):
-        kept["manifest"].update(data_sha256=data_sha256, start=start, resumed_from=resumed)
+        kept["manifest"].update(data_sha256=data_sha256, captures=captures)
         spec = exporting.spec_of(task, kept, name="m", licence="", notes="")
-        assert spec.trained_on_synthesis is expected, (data_sha256, start, resumed)
+        assert spec.trained_on_synthesis is expected, (data_sha256, captures)
+    del kept["manifest"]["captures"]
+    assert not exporting.spec_of(task, kept, name="m", licence="", notes="").trained_on_synthesis
 
 
 def test_a_model_tells_what_it_has_seen_where_its_training_did(checkpoint):

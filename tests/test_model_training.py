@@ -24,9 +24,9 @@ from trichotrack.model.datasets import cached, labelled_captures
 from trichotrack.model.plan import Plan
 from trichotrack.model.run_folder import _manifest
 from trichotrack.model.sample import EXHAUSTIVE, PARTIAL, UNKNOWN
-from trichotrack.model.seen import seen_before
+from trichotrack.model.seen import of_synthesis_alone, seen_before
 from trichotrack.model.task import SignTask, load_task
-from trichotrack.model.weights import BUNDLED, of_synthesis_alone
+from trichotrack.model.weights import BUNDLED, save_weights
 from trichotrack.problems import InputError
 from trichotrack.runtime.spec import SEEN_DIGITS
 
@@ -119,19 +119,25 @@ def test_a_killed_training_that_goes_on_equals_one_never_killed(tmp_path, folder
     ]
     assert manifests[1]["resumed_from"]
     assert manifests[1]["captures"] == manifests[0]["captures"]
-    assert [manifest["resumed_of_synthesis_alone"] for manifest in manifests] == [None, False]
 
 
-def test_a_training_on_drawn_captures_that_goes_on_stays_one_of_synthesis_alone():
-    task = SignTask(Plan(), backbone="mobilenetv4_conv_small", width=16, start="scratch")
-    for labels_sha256, expected in (("", True), ("0" * 64, False)):
-        task.manifest = {}
-        for checkpoint in (None, "last.ckpt", "last.ckpt"):
-            trainer = SimpleNamespace(datamodule=SyntheticData(Plan()), ckpt_path=checkpoint)
-            task.manifest = _manifest(trainer, task)
-            if checkpoint is None:
-                task.manifest["data_sha256"] = labels_sha256
-        assert of_synthesis_alone(task.manifest) is expected
+def test_what_drawn_captures_teach_is_of_synthesis_alone_as_long_as_what_it_goes_on_from_is(tmp_path):
+    small = {"backbone": "mobilenetv4_conv_small", "width": 16}
+
+    def manifest_of(start, resumed=None):
+        task = SignTask(Plan(), start=str(start), **small)
+        task.manifest = resumed or {}
+        return _manifest(SimpleNamespace(datamodule=SyntheticData(Plan()), ckpt_path="last.ckpt" * bool(resumed)), task)
+
+    first = manifest_of("scratch")
+    person = {**first, "captures": {"train": ["a"], "val": [], "complete": True}}
+    for manifest, expected in ((first, True), (person, False), ({**first, "captures": None}, False)):
+        network = SignTask(Plan(), start="scratch", **small).network
+        start = tmp_path / "start.safetensors"
+        save_weights(network, Plan().signs, start, manifest["captures"])
+        assert of_synthesis_alone(manifest_of(start)) is expected
+        again = manifest_of("scratch", manifest)
+        assert of_synthesis_alone(again) is of_synthesis_alone(manifest_of("scratch", again)) is expected
 
 
 def training_set(folder, tmp_path, plan=None):

@@ -19,7 +19,6 @@ from trichotrack.model.datasets import WholeCaptures, cached, labelled_captures
 from trichotrack.model.plan import WITH_SCALE, Plan
 from trichotrack.model.sample import EXHAUSTIVE, SCALP, Sample, Structures, tensors_of
 from trichotrack.model.task import SignTask, load_task
-from trichotrack.model.weights import BUNDLED_TOLD
 from trichotrack.problems import InputError
 from trichotrack.runtime.counter import Counter
 from trichotrack.runtime.selftest import run_selftest
@@ -129,7 +128,7 @@ def test_the_procedural_scalp_has_a_scale_and_no_other_plan():
 
 
 def test_a_model_without_scale_begins_with_the_bundled_weights():
-    assert SignTask(Plan(um_per_px=None), start="bundled").start.startswith(BUNDLED_TOLD)
+    assert SignTask(Plan(um_per_px=None), start="bundled").start.startswith("the bundled weights")
 
 
 # --- from labels to counts --------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.points import DEFAULT_THRESHOLD
 from trichotrack.model.network import SHAFT_SCALE_UM, halo_px, normalise
 from trichotrack.model.plan import PAD_VALUE, STRIDE, TOTAL_STRIDE, Plan
+from trichotrack.model.seen import of_synthesis_alone
 from trichotrack.model.task import SignTask, load_task, peak_scores
-from trichotrack.model.weights import of_synthesis_alone
 from trichotrack.problems import InputError
 from trichotrack.runtime.counter import MIN_SCALP_P, Counter
 from trichotrack.runtime.model_file import SELFTEST_KEY

@@ -26,7 +26,6 @@ from trichotrack.model.cards import card_remedy
 from trichotrack.model.monitored import check_monitored, monitored, validation_captures, who_validates
 from trichotrack.model.pace import epochs_a_round
 from trichotrack.model.seen import seen_by, seen_in
-from trichotrack.model.weights import of_synthesis_alone
 from trichotrack.pictures import compare, save_picture
 from trichotrack.signs import counted_as
 
@@ -183,7 +182,6 @@ def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
         "seed": getattr(data, "seed", None),
         "seed_everything": os.environ.get("PL_GLOBAL_SEED"),
         "resumed_from": str(trainer.ckpt_path) if trainer.ckpt_path else None,
-        "resumed_of_synthesis_alone": of_synthesis_alone(task.manifest) if trainer.ckpt_path else None,
         "start": task.start,
         "recipe": task.recipe,
         "plan": dict(task.hparams["plan"]),

@@ -56,3 +56,10 @@ def seen_before(start: str) -> Seen:
 def seen_in(manifest: Mapping[str, Any]) -> Seen:
     """What a run's manifest tells, those of earlier versions nothing."""
     return manifest.get("captures") or UNKNOWN
+
+
+def of_synthesis_alone(manifest: Mapping[str, Any]) -> bool:
+    """Whether drawn captures alone taught and chose a model and what it started from; False where nothing tells."""
+    seen = seen_in(manifest)
+    drawn = manifest["data_sha256"] == ""  # drawn captures have no tables that could be hashed
+    return bool(drawn and seen["complete"] and not seen["train"] and not seen["val"])

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import timm
 import torch
@@ -18,17 +17,6 @@ from trichotrack.problems import InputError
 
 BUNDLED = Path(__file__).parent / "bundled.safetensors"
 """Weights taught on synthetic scalps; made by configs/bundled.yaml."""
-
-SCRATCH_TOLD, IMAGENET_TOLD, BUNDLED_TOLD = "random weights", "ImageNet weights", "the bundled weights"
-"""How load_start tells the starts that saw no person's capture."""
-
-
-def of_synthesis_alone(manifest: Mapping[str, Any]) -> bool:
-    """Whether a training, by its manifest, saw drawn captures alone, and one that it went on from too; else False."""
-    drawn = manifest.get("data_sha256") == ""  # drawn captures have no tables that could be hashed
-    unseen = str(manifest.get("start", "")).startswith((SCRATCH_TOLD, IMAGENET_TOLD, BUNDLED_TOLD))
-    return drawn and unseen and (not manifest["resumed_from"] or bool(manifest.get("resumed_of_synthesis_alone")))
-
 
 CHANNELS = {
     **dict.fromkeys(("logits.weight", "logits.bias", "along.signs.weight", "along.signs.bias"), 0),
@@ -46,10 +34,10 @@ def load_start(
     that the file does not know starts as the one that start_as names for it, else untrained.
     """
     if start == "scratch":
-        return SCRATCH_TOLD
+        return "random weights"
     if start == "imagenet":
         _imagenet(network, backbone)
-        return f"{IMAGENET_TOLD} of {backbone}"
+        return f"ImageNet weights of {backbone}"
     path = BUNDLED if start == "bundled" else Path(start)
     weights, known = _read(path)
     model = {sign: sign if sign in known else (start_as or {}).get(sign, sign) for sign in signs}
@@ -58,7 +46,7 @@ def load_start(
     take_fitting(network, weights, {sign: known.index(model[sign]) for sign in signs if model[sign] in known}, signs)
     fresh = [sign for sign in signs if model[sign] not in known]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    told = f"{BUNDLED_TOLD if path == BUNDLED else path.name} (SHA-256 {digest[:16]})"
+    told = f"{'the bundled weights' if path == BUNDLED else path.name} (SHA-256 {digest[:16]})"
     return told + (f", with new channels for {', '.join(fresh)}" if fresh else "")
 
 
