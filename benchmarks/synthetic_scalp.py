@@ -87,10 +87,12 @@ pixel, chances of things shown elsewhere, and calibres and lengths, which the si
 - **Photograph**: light, haze, glints, focus and depth, white balance, vignette, noise, sharpening, compression,
   and what devices draw over their pictures.
 
-A label is given only where it can be seen: a root under other hair, a stub cut by the border, a hair that
-drowns in blur and noise is *not drawn*, so that no hair in a picture lacks its label. A root on something that
-is not scalp (a strip of tools, a black band, the frame of a round field, burned-in text) has none: `valid`, a
-mask, says where scalp is.
+A label is given only where it can be seen: a root of which other hair leaves less than a tenth, a sign whose
+telling end is half hidden, a stub cut by the border, a hair that drowns in blur and noise is *not drawn*, so that
+no hair in a picture lacks its label. Readers mark a hair that comes out from under another, and with that tenth
+roots lie as near to one another as they mark them on real, clipped scalps (`synth/label.py`). A root on something
+that is not scalp (a strip of tools, a black band, the frame of a round field, burned-in text) has none: `valid`,
+a mask, says where scalp is.
 
 ## Visits and correspondence
 

@@ -176,6 +176,27 @@ def test_a_pooled_figure_is_of_all_patients_and_says_of_how_many_models(tmp_path
         read_evaluation(tmp_path)
 
 
+def test_a_fold_of_which_captures_are_in_no_evaluation_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelset = people(7, folds=3)
+    captures = tuple(replace(row, extra={"fold": row.split[-1]}) for row in labelset.captures)
+    labelset = replace(labelset, captures=captures)
+    model = model_of("a", {row.file: [] for row in captures})
+    evaluations = by_fold(model, labelset, folds=3)
+    assert evaluations["fold-1"].by_fold == {"0": (0, 3), "1": (2, 2), "2": (0, 2)}
+    assert pool(evaluations).left_out == {}
+    assert pool({name: one for name, one in evaluations.items() if name != "fold-0"}).left_out == {"0": 3}
+    for name, one in evaluations.items():
+        write_evaluation(one, tmp_path / name, {})
+    monkeypatch.chdir(tmp_path)
+    told = [
+        " ".join(CliRunner().invoke(app, ["evaluate-folds", *names]).output.split())
+        for names in (["fold-0", "fold-1", "fold-2"], ["fold-0", "fold-2"])
+    ]
+    assert ["In none of these evaluations: 2 captures of fold 1." in one for one in told] == [False, True]
+
+
 def test_all_that_keeps_evaluations_apart_is_told_at_once() -> None:
     labelset = people(4)
     model = model_of("a", {row.file: [] for row in labelset.captures})

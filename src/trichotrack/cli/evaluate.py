@@ -218,6 +218,9 @@ def _remarks(result: Evaluation) -> list[str]:
     lines = [f"{read}; {_near(result)}. Below each value its 95 % interval, by resampling patients."]
     if result.folds:
         lines.append(_pooled(result))
+    if result.left_out:
+        told = " and ".join(f"{numbered(count, 'capture')} of fold {fold}" for fold, count in result.left_out.items())
+        lines.append(f"In none of these evaluations: {told}. The figures are of the other patients alone.")
     if result.seen_notice:
         lines.append(result.seen_notice)
     taught = {name: count for name, count in result.splits.items() if name in ("train", "val")}

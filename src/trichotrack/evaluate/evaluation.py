@@ -48,7 +48,8 @@ class Evaluation:
     captures only the presence is known. scores, presences, pairs: what the figures were taken from, by capture.
     labels_sha256: of what they were compared with (see evaluate.provenance). seen: by file, "train" where the capture
     taught the model under whatever name, "val" where it chose it; None where the model does not tell. seen_wholly:
-    whether it tells of the weights it started from, too. folds: of several models, each on patients of its own, the
+    whether it tells of the weights it started from, too. by_fold: of a set that is shared out in folds, captures
+    evaluated and captures there are, by fold. folds: of several models, each on patients of its own, the
     evaluations that were pooled into this one, by name.
     """
 
@@ -78,12 +79,20 @@ class Evaluation:
     labels_sha256: str = ""
     seen: Mapping[str, str] | None = None
     seen_wholly: bool = False
+    by_fold: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     folds: Mapping[str, Evaluation] = field(default_factory=dict)
 
     @property
     def calibrated(self) -> bool:
         """Whether the model goes by scale."""
         return self.long_side_px is None
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Captures that are in none of the evaluations pooled here, by the fold of their set that they are in."""
+        if not self.folds:
+            return {}
+        return {fold: there - evaluated for fold, (evaluated, there) in self.by_fold.items() if there > evaluated}
 
     @property
     def seen_notice(self) -> str:
@@ -113,6 +122,7 @@ class Evaluation:
                 "splits": dict(self.splits),
                 **({"labels_sha256": self.labels_sha256} if self.labels_sha256 else {}),
                 **({} if self.seen is None else {"seen": self._seen()}),
+                **({"by_fold": {fold: list(counts) for fold, counts in self.by_fold.items()}} if self.by_fold else {}),
                 **({"patients_notice": self.patients_notice} if self.patients_notice else {}),
             },
             "tolerance_mm": self.tolerance_mm,

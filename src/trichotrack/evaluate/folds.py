@@ -118,6 +118,10 @@ def pool(folds: Mapping[str, Evaluation], *, resamples: int = 2000) -> Evaluatio
         labels_sha256=first.labels_sha256,
         seen=None if None in seen else {file: split for one in seen if one for file, split in one.items()},
         seen_wholly=all(one.seen_wholly for one in evaluations),
+        by_fold={
+            fold: (sum(one.by_fold.get(fold, (0, 0))[0] for one in evaluations), there)
+            for fold, (_, there) in first.by_fold.items()
+        },
         folds=dict(folds),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ from trichotrack.evaluate.presence import CapturePresence, presence_of
 from trichotrack.evaluate.provenance import labels_sha256
 from trichotrack.geometry import Scale
 from trichotrack.labels.derive import with_parents
+from trichotrack.labels.folds import FOLD
 from trichotrack.labels.masks import read_mask
 from trichotrack.labels.patients import patients_notice
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
@@ -166,7 +167,17 @@ def evaluate(
         labels_sha256=hashed,
         seen=_seen(reader.spec, tally.digests),
         seen_wholly=reader.spec.seen_wholly,
+        by_fold=_by_fold(labelset.captures, {one.file for one in tally.comparisons}),
     )
+
+
+def _by_fold(captures: Sequence[CaptureRow], evaluated: Collection[str]) -> dict[str, tuple[int, int]]:
+    """How many of a set's captures are evaluated and how many there are, by fold; nothing of a set without folds."""
+    of_fold: dict[str, list[bool]] = {}
+    for capture in captures:
+        if fold := capture.extra.get(FOLD):
+            of_fold.setdefault(fold, []).append(capture.file in evaluated)
+    return {fold: (sum(those), len(those)) for fold, those in sorted(of_fold.items())}
 
 
 def _seen(spec: ModelSpec, digests: Mapping[str, str]) -> dict[str, str] | None:

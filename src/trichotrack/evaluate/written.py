@@ -174,6 +174,7 @@ def _evaluation(
         labels_sha256=data["labels_sha256"],
         seen=None if known is None else {file: split for file, split in seen.items() if split},
         seen_wholly=bool(known and known["complete"]),
+        by_fold={fold: (int(evaluated), int(there)) for fold, (evaluated, there) in data.get("by_fold", {}).items()},
     )
 
 
