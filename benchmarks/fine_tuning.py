@@ -29,6 +29,7 @@ from over_people import Sums, f1_of, figure, said, sums_of
 from readers import counter_of
 from records import RESULTS, path_of, write_record
 
+from trichotrack.model.arithmetic import BF16, precision_here
 from trichotrack.model.data import SignData
 from trichotrack.model.network import Backbone
 from trichotrack.model.plan import Plan
@@ -102,12 +103,12 @@ class Progress(lightning.Callback):
 
 
 def trainer_of(steps: int) -> lightning.Trainer:
-    """So many steps in bf16, without validation, logs or checkpoints."""
+    """So many steps, in bf16 where the machine has it, without validation, logs or checkpoints."""
     return lightning.Trainer(
         max_steps=steps,
         accelerator="auto",
         devices=1,
-        precision="bf16-mixed",
+        precision=precision_here(BF16),
         gradient_clip_val=5.0,
         limit_val_batches=0,
         num_sanity_val_steps=0,

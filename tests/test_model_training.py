@@ -16,6 +16,7 @@ from lightning import Callback
 from labelled_folder import write_folder
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.tables import LabelRow
+from trichotrack.model import arithmetic
 from trichotrack.model.augment import Augmenter
 from trichotrack.model.batches import TrainingSet, training_loader
 from trichotrack.model.cli import main
@@ -138,6 +139,36 @@ def test_what_drawn_captures_teach_is_of_synthesis_alone_as_long_as_what_it_goes
         assert of_synthesis_alone(manifest_of(start)) is expected
         again = manifest_of("scratch", manifest)
         assert of_synthesis_alone(again) is of_synthesis_alone(manifest_of("scratch", again)) is expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "accelerator", "capabilities", "expected"),
+    [
+        ("bf16-mixed", "cpu", {"avx2": True, "avx512_bf16": False}, "32-true"),
+        ("bf16-mixed", "cpu", {}, "32-true"),  # torch does not tell
+        ("bf16-mixed", "cpu", {"avx512_bf16": True}, "bf16-mixed"),
+        ("bf16-mixed", "cpu", {"bf16": True}, "bf16-mixed"),  # ARM
+        ("bf16-mixed", "gpu", {}, "bf16-mixed"),
+        ("16-mixed", "cpu", {}, "16-mixed"),
+        (None, "cpu", {}, None),
+    ],
+)
+def test_bf16_is_calculated_where_the_machine_has_it(monkeypatch, asked, accelerator, capabilities, expected):
+    monkeypatch.setattr(arithmetic, "capabilities", lambda: capabilities)
+    assert arithmetic.precision_here(asked, accelerator) == expected
+
+
+def test_a_training_on_a_cpu_without_bf16_goes_in_float32_and_keeps_that_in_its_manifest(
+    tmp_path, folder, monkeypatch, caplog
+):
+    monkeypatch.setattr(arithmetic, "capabilities", dict)
+    config = tiny_config(tmp_path / "config.yaml", folder, 1)
+    with caplog.at_level("INFO"):
+        trainer = fit(config, tmp_path / "run", "--trainer.precision=bf16-mixed")
+    assert trainer.precision == "32-true"
+    assert "no instructions for bf16-mixed" in caplog.text
+    manifest = json.loads((tmp_path / "run" / "version_0" / "manifest.json").read_text("utf-8"))
+    assert manifest["precision"] == "32-true"
 
 
 def training_set(folder, tmp_path, plan=None):

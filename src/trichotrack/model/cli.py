@@ -12,8 +12,10 @@ from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_info
 
 from trichotrack.evaluate.provenance import recipe_sha256
+from trichotrack.model.arithmetic import precision_here
 
 # Named in configs as data.class_path; jsonargparse finds subclasses only of imported modules.
 from trichotrack.model.data import SignData, SyntheticData
@@ -72,6 +74,12 @@ class TrainingCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand] if self.subcommand else self.config_init
+        kwargs["precision"] = precision_here(config.trainer.precision, config.trainer.accelerator)
+        if kwargs["precision"] != config.trainer.precision:
+            rank_zero_info(
+                f"This CPU has no instructions for {config.trainer.precision}, which would take it several times as "
+                f"long: it trains in {kwargs['precision']}."
+            )
         # Lightning's own root is the folder one happens to stand in.
         root = kwargs["default_root_dir"] = config.trainer.default_root_dir or "runs"
         if config.trainer.logger is None:

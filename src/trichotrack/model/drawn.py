@@ -34,8 +34,8 @@ class DrawnCapture:
     """A synthetic capture, new for every (seed, epoch, index), brought to the plan's scale.
 
     um_per_px: range from which the camera's own scale is drawn. field_um: (width, height) on the scalp; None: what a
-    sensor of SENSOR_PX sees at that scale, as on real devices the wider the coarser. priors: what the scalp, its skin and the camera are drawn from.
-    The hairs of a clipped scalp are called what each looks like, see `signs.COUNTED_AS`.
+    sensor of SENSOR_PX sees at that scale, as on real devices the wider the coarser. priors: what the scalp, its skin
+    and the camera are drawn from. The hairs of a clipped scalp are called what each looks like, see `signs.COUNTED_AS`.
     """
 
     plan: Plan

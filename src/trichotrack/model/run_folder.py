@@ -180,6 +180,7 @@ def _manifest(trainer: Trainer, task: SignTask) -> dict[str, object]:
         "measures": list(data.measures),
         "teaches_scalp": data.teaches_scalp,
         "seed": getattr(data, "seed", None),
+        "precision": trainer.precision,
         "seed_everything": os.environ.get("PL_GLOBAL_SEED"),
         "resumed_from": str(trainer.ckpt_path) if trainer.ckpt_path else None,
         "start": task.start,
