@@ -238,6 +238,7 @@ def _told_of_curve(cell: Mapping[str, Any]) -> dict[str, Any]:
         "backbone": recipe["backbone"],
         "frozen": recipe["frozen"],
         "people": cell["people"],
+        "weights_sha256": cell["weights_sha256"],
     }
     return {**told, **f1s}
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from page_parts import AUGMENTED, figure, figure_table, names, paragraph
+
+WEIGHTS = Path(__file__).parents[1] / "src" / "trichotrack" / "model" / "bundled.safetensors"
 
 THRESHOLDS = {
     "own_thresholds": "the model's own",
@@ -177,8 +181,8 @@ def fine_tuning(record: dict[str, Any]) -> str:
         f"people. Every cell: {recipe['steps']} steps of {recipe['batch_size']} crops of {recipe['crop_px']} px; "
         "smaller groups of people are among the larger. The stem and first stages stay as they start: "
         + ", ".join(f"{n} of them from {start}" for start, n in frozen.items())
-        + ". Intervals are of the people tested on alone: one training a cell, one draw of each group of people. "
-        + DOUBLES
+        + f". {_started_from(record)}Intervals are of the people tested on alone: one training a cell, one draw of "
+        "each group of people. " + DOUBLES
     )
     people = sorted({cell["people"] for cell in record["cells"]}, key=lambda n: n or 10**9)
     starts = dict.fromkeys((cell["start"], cell["backbone"]) for cell in record["cells"])
@@ -196,6 +200,15 @@ def fine_tuning(record: dict[str, Any]) -> str:
             ]
         )
     return text
+
+
+def _started_from(record: dict[str, Any]) -> str:
+    """By which bundled weights the cells were started; "" where none was."""
+    hashes = {cell["weights_sha256"] for cell in record["cells"] if cell["start"] == "bundled"}
+    # What is not the present file was one before it.
+    earlier = {hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(): ""}
+    told = [sha256[:16] + earlier.get(sha256, ", earlier than the present ones") for sha256 in sorted(hashes)]
+    return f"The bundled weights are those of SHA-256 {'; '.join(told)}. " if told else ""
 
 
 def levels(record: dict[str, Any]) -> str:

@@ -297,7 +297,7 @@ def cell(fine_tuning: ModuleType, start: str, people: int | None, right: int, st
     }
 
 
-def test_the_curve_is_made_of_the_cells_of_as_many_steps(benchmarks, tmp_path):
+def test_the_curve_is_made_of_the_cells_of_as_many_steps(benchmarks, monkeypatch, tmp_path):
     fine_tuning, page = benchmarks("fine_tuning"), benchmarks("render_exams")
     for start, people, right in (("bundled", 30, 8), ("imagenet", 100, 8), ("scratch", None, 1)):
         fine_tuning.write_cell(cell(fine_tuning, start, people, right), tmp_path)
@@ -312,6 +312,9 @@ def test_the_curve_is_made_of_the_cells_of_as_many_steps(benchmarks, tmp_path):
     assert f"| bundled (`{net}`) | 0.500 (0.400 to 0.600) | - | - |" in text
     assert f"From bundled (`{net}`), 30 people, less from imagenet (`{net}`), 100 people:\nF1 +0.000" in text
     assert "2 of them from bundled, 2 of them from imagenet, 0 of them from scratch" in text
+    assert f"The bundled weights are those of SHA-256 {fine_tuning.weights_sha256('bundled')[:16]}. Intervals" in text
+    monkeypatch.setattr(page, "WEIGHTS", path)
+    assert "earlier than the present ones. Intervals" in page.fine_tuning(record)
 
 
 def test_a_cell_of_another_recipe_or_of_other_weights_is_trained_anew(benchmarks, monkeypatch, tmp_path):
