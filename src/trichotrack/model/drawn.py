@@ -25,17 +25,14 @@ from trichotrack.synth.label import SyntheticObject
 from trichotrack.synth.priors import Priors
 from trichotrack.synth.render import SyntheticCapture, capture_rng, render_capture
 
-SENSOR_PX = (1280, 1024)
-"""Width and height of the pictures that many dermoscopes make."""
-
 
 @dataclass(frozen=True)
 class DrawnCapture:
     """A synthetic capture, new for every (seed, epoch, index), brought to the plan's scale.
 
-    um_per_px: range from which the camera's own scale is drawn. field_um: (width, height) on the scalp; None: what a
-    sensor of SENSOR_PX sees at that scale, as on real devices the wider the coarser. priors: what the scalp, its skin
-    and the camera are drawn from. The hairs of a clipped scalp are called what each looks like, see `signs.COUNTED_AS`.
+    um_per_px: range from which the camera's own scale is drawn. field_um: (width, height) on the scalp; None: a
+    field of 640 × 512 px at the canonical scale. priors: what the scalp, its skin and the camera are drawn from.
+    The hairs of a clipped scalp are called what each looks like, see `signs.COUNTED_AS`.
     """
 
     plan: Plan
@@ -46,9 +43,8 @@ class DrawnCapture:
     def sample(self, seed: int, epoch: int, index: int) -> Sample:
         rng = capture_rng(seed, epoch, index)
         um_per_px = float(np.exp(rng.uniform(*np.log(self.um_per_px))))
-        size = SENSOR_PX
-        if self.field_um:
-            size = round(self.field_um[0] / um_per_px), round(self.field_um[1] / um_per_px)
+        width_um, height_um = self.field_um or (640 * self.plan.um_per_px, 512 * self.plan.um_per_px)
+        size = (round(width_um / um_per_px), round(height_um / um_per_px))
         drawn = render_capture(rng, size_px=size, um_per_px=um_per_px, priors=self.priors)
         return rescaled(_as_sample(drawn, self.plan), um_per_px, self.plan.um_per_px)
 
