@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from any_hair import HAIR, IGNORED
-from fine_tuning import DATA, LABELS, STEPS, kept_cell, people_of, recipe_of, run_cell, write_cell, write_curve
+from fine_tuning import DATA, LABELS, STEPS, kept_cell, people_of, recipe_of, run_cell, write_cell
 from over_people import difference, f1_of, said
 from records import RESULTS, write_record
 
@@ -158,7 +158,6 @@ def main() -> None:
     on_real = kept_cell(recipe, None, options.out)
     if on_real is None:
         on_real = write_cell(run_cell(recipe, options.labels, None, workers=options.workers), options.out)
-        write_curve(options.steps, options.out)
     cells = {
         "drawn": run_cell(recipe, options.drawn, None, workers=options.workers),
         "drawn_as_read": run_cell(recipe, read_folder_of(options.drawn), None, workers=options.workers),
