@@ -128,7 +128,8 @@ def test_what_drawn_captures_teach_is_of_synthesis_alone_as_long_as_what_it_goes
     def manifest_of(start, resumed=None):
         task = SignTask(Plan(), start=str(start), **small)
         task.manifest = resumed or {}
-        return _manifest(SimpleNamespace(datamodule=SyntheticData(Plan()), ckpt_path="last.ckpt" * bool(resumed)), task)
+        told = {"datamodule": SyntheticData(Plan()), "ckpt_path": "last.ckpt" * bool(resumed), "precision": "32-true"}
+        return _manifest(SimpleNamespace(**told), task)
 
     first = manifest_of("scratch")
     person = {**first, "captures": {"train": ["a"], "val": [], "complete": True}}
@@ -163,7 +164,7 @@ def test_a_training_on_a_cpu_without_bf16_goes_in_float32_and_keeps_that_in_its_
 ):
     monkeypatch.setattr(arithmetic, "capabilities", dict)
     config = tiny_config(tmp_path / "config.yaml", folder, 1)
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", logger="lightning.pytorch"):
         trainer = fit(config, tmp_path / "run", "--trainer.precision=bf16-mixed")
     assert trainer.precision == "32-true"
     assert "no instructions for bf16-mixed" in caplog.text
