@@ -220,7 +220,7 @@ def _remarks(result: Evaluation) -> list[str]:
         lines.append(_pooled(result))
     if result.left_out:
         told = " and ".join(f"{numbered(count, 'capture')} of fold {fold}" for fold, count in result.left_out.items())
-        lines.append(f"In none of these evaluations: {told}. The figures are of the other patients alone.")
+        lines.append(f"In none of these evaluations: {told}. The figures are without them.")
     if result.seen_notice:
         lines.append(result.seen_notice)
     taught = {name: count for name, count in result.splits.items() if name in ("train", "val")}
