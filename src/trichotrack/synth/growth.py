@@ -72,6 +72,10 @@ class HairGrower:
             rng.random() < (priors.skin.clipped_subsurface_chance if clipped else priors.skin.subsurface_chance)
         )
         self.veil = within(rng, priors.skin.clipped_veil if clipped else priors.skin.veil)
+        aside = rng.spawn(1)[0]
+        self.folds = within(aside, priors.skin.folds) * float(
+            aside.random() < (priors.skin.clipped_folds_chance if clipped else priors.skin.folds_chance)
+        )
         self.spread_deg = within(rng, priors.scalp.clipped_spread_deg) if clipped else priors.scalp.stream_spread_deg
         curly = float(rng.random() < priors.scalp.curly_chance and not clipped)
         self.wave_rad, self.wave_um = curly * float(rng.uniform(0.25, 1.3)), float(rng.uniform(500, 2200))
@@ -216,6 +220,7 @@ class HairGrower:
             "", None, path, width, self._colour(1.0, 0.25), end=end, lift=lift * float(rng.uniform(0, 1)),
             veil=self.veil * float(rng.uniform(0.6, 1.1)),
             subsurface_um=self.subsurface_um * float(rng.uniform(0.7 if self.clipped else 0.4, 1.3)),
+            folds=self.folds,
         )  # fmt: skip
 
     def path(self, root: Floats, length_um: float, wildness: float, *, curly: bool = False) -> Floats:

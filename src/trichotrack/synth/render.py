@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trichotrack.synth.camera import compressed, draw_camera, expose, paint_surface, with_depth
 from trichotrack.synth.draw import draw_scalp
+from trichotrack.synth.folds import root_folds
 from trichotrack.synth.label import LEAST_VISIBLE_UM, TOLD_BY_TIP, SyntheticObject, in_view, shaft_in_view
 from trichotrack.synth.overlays import laid_over, lay_out
 from trichotrack.synth.priors import CameraPriors, Priors
@@ -23,6 +24,9 @@ THROUGH_SKIN = (0.10, 0.23, 0.36)
 
 SHADE = (0.75, 0.95, 1.2)
 """How much of each colour the shadow of a hair takes: light that goes through skin comes out warm."""
+
+GROOVE, RIM = (-0.85, -0.78, -0.68), (0.24, 0.29, 0.36)
+"""How much of each colour the deepest fold at a root takes, and its rim adds: bluish, as the skin over a shaft is."""
 
 NO_HAIR, UNNAMED = -1, -2
 """In `SyntheticCapture.strands`: bare skin or a dot, and a hair whose root is not to be seen."""
@@ -87,15 +91,18 @@ def photograph(
     sheet = lay_out(camera.overlays, view)
     shown, objects = _on_valid(*in_view(scalp, view, camera), sheet.valid, view)
     image, relief = paint_skin(scalp, view)
-    under = subsurface(shown, view)
+    folds = root_folds(shown, view)
+    under = subsurface(shown, view) * (1.0 - folds.over)
     image *= in_colour(under, base=1.0, colour=(-0.58,) * 3)
     brightness = camera.through * float(np.mean(scalp.skin.colour))
     image += in_colour(under, [brightness * value for value in THROUGH_SKIN])
+    image *= in_colour(folds.dark, GROOVE, base=1.0)
+    image *= in_colour(folds.bright, RIM, base=1.0)
     layer = paint_shafts(shown, view, camera.light)
     image = _shaded(image, layer.cover, view, camera.light, camera.shadow)
     roots = np.array([[item.x, item.y] for item in objects]).reshape(-1, 2)
     image = paint_surface(image, relief, view, camera, roots, scale_plates(scalp, view))
-    bare = 1.0 - root_veil(shown, view)
+    bare = (1.0 - root_veil(shown, view)) * (1.0 - folds.over)
     shafts = layer.colour + in_colour(np.float32(0.012) * relief.fine * layer.cover)
     shafts *= in_colour(bare)
     image *= in_colour(1.0 - layer.cover * bare)
