@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from trichotrack.synth.demo import SCENARIOS
 from trichotrack.synth.draw import draw_person, draw_scalp
+from trichotrack.synth.folds import FOLDS_UM
 from trichotrack.synth.label import in_view
 from trichotrack.synth.patients import ACTIVE, Field, draw_field, draw_pose, scalp_at, signs_at
 from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors, ScalpPriors, SkinPriors
@@ -85,9 +86,10 @@ def test_taking_a_labelled_structure_away_changes_the_picture_there_and_along_it
     weight = np.where(change > 4, change, 0).astype(float)
     where = np.argwhere(weight)[:, ::-1] + 0.5
     off = distance_px(where, path)
-    # Its own width, its shadow, the blur, and what of it shines through the skin behind the root.
+    # Its own width, its shadow, the blur, and what of it shines through the folded skin behind the root.
     reach = 0.5 * float(structure.width_um.max()) / UM_PER_PX + 60.0 / UM_PER_PX
-    near_root = np.hypot(*(where - path[0]).T) < (structure.subsurface_um + 120.0) / UM_PER_PX
+    behind_um = max(structure.subsurface_um, FOLDS_UM if structure.folds else 0.0)
+    near_root = np.hypot(*(where - path[0]).T) < (behind_um + 120.0) / UM_PER_PX
     mass = weight[weight > 0]
     assert mass[(off < reach) | near_root].sum() > 0.9 * mass.sum()
 

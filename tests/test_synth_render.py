@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from trichotrack.signs import SIGN
 from trichotrack.synth.camera import draw_camera
 from trichotrack.synth.draw import Ground, apart_dots, draw_ground, draw_person, grown
+from trichotrack.synth.folds import FOLDS_UM, root_folds
 from trichotrack.synth.growth import apart
 from trichotrack.synth.label import LUMINANCE, in_view
 from trichotrack.synth.patients import draw_pose
@@ -349,3 +350,32 @@ def test_a_yellow_dot_may_hold_a_hair_or_a_dot_and_an_opening_is_filled_once():
     ]
     assert len(rest.marks) == len(scalp.marks) - 1
     assert all(300 <= s.width_root_um <= 500 for s in yellow)
+
+
+@given(st.floats(-np.pi, np.pi), st.floats(35.0, 110.0), st.integers(0, 999))
+def test_folds_lie_behind_the_root_and_leave_the_shaft_ahead_of_it_as_it_was(angle: float, width_um: float, seed: int):
+    hair = replace(straight(width_um, 600.0, angle), folds=1.0, seed=seed)
+    view = View.of((256, 256), 4.0, Pose())
+    folds = root_folds([hair], view)
+    assert folds.dark.max() > 0.05
+    x, y = view.um_across()
+    ahead = hair.heading_um()
+    along = (x - hair.root_um[0]) * ahead[0] + (y - hair.root_um[1]) * ahead[1]
+    away = np.hypot(x - hair.root_um[0], y - hair.root_um[1])
+    for layer in (folds.dark, folds.bright, folds.over):
+        assert (layer >= 0).all()
+        assert (layer <= 1).all()
+        assert layer[along > 120.0].max() < 0.1
+        assert layer[away > FOLDS_UM + 200.0].max() < 0.1
+
+
+def test_a_hair_without_folds_and_a_dot_leave_the_skin_flat():
+    dot = Structure("d", "black_dot", np.zeros((1, 2)), np.array([80.0]), (0.1, 0.1, 0.1), folds=1.0)
+    folds = root_folds([straight(80.0, 600.0), dot], View.of((256, 256), 4.0, Pose()))
+    assert not any(layer.any() for layer in (folds.dark, folds.bright, folds.over))
+
+
+def test_thick_hair_throws_deeper_folds_than_thin():
+    view = View.of((256, 256), 4.0, Pose())
+    thick, thin = (root_folds([replace(straight(um, 600.0), folds=1.0)], view).bright.max() for um in (80.0, 15.0))
+    assert thin < 0.5 * thick

@@ -42,8 +42,8 @@ class Structure:
 
     path_um: (N, 2), root first; a dot has one point, its centre. width_um: (N,), calibre along the path.
     colour: RGB of the shaft, 0 to 1. opacity: 0 to 1. lift: how far the free end rises out of focus, 0 to 1. veil: how
-    much of the root the skin hides, 0 to 1. subsurface_um: how far it shines through the skin behind its root. folds: how
-    deep the skin is folded there, 0 to 1. seed: of the irregularities of its outline. subtype: `fractured` or
+    much of the root the skin hides, 0 to 1. subsurface_um: how far it shines through the skin behind its root. folds:
+    how deep the skin is folded there, 0 to 1. seed: of the irregularities of its outline. subtype: `fractured` or
     `frayed` of a broken hair. follicle: its number on this ground, the same at every visit; -1 where it has none.
     """
 
