@@ -84,9 +84,8 @@ it was prepared: nothing in the picture tells.
 {signs}
 
 Threshold: the score above which a mark counts, chosen on the validation captures, where recall and false marks
-were measured too: {validated_on}. These showed no root that other hair half hides; the drawn captures of the
-figures below do, and more is missed there. A sign of which it surely misses more than half is refused, and so is
-one that the scale cannot show.
+were measured too: {validated_on}. A sign of which it surely misses more than half is refused, and so is one that
+the scale cannot show.
 
 ## Trained on
 
