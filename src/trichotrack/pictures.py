@@ -273,11 +273,11 @@ def _cell(image: Picture, caption: str, cell_px: int) -> Image.Image:
     return _stacked([framed, _text_strip(caption, cell_px, 13)]) if caption else framed
 
 
-def save_picture(image: Image.Image, path: Path) -> None:
-    """Writes a PNG or JPEG by path's suffix, with nothing in it but pixels (no EXIF of the capture)."""
+def save_picture(image: Image.Image, path: Path, *, quality: int = 88) -> None:
+    """Writes a PNG or JPEG (of a quality) by path's suffix, with nothing in it but pixels: no EXIF of the capture."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bare = Image.fromarray(np.asarray(image.convert("RGB")))
     if path.suffix.lower() in {".jpg", ".jpeg"}:
-        bare.save(path, quality=88, subsampling=0)
+        bare.save(path, quality=quality, subsampling=0)
     else:
         bare.save(path)

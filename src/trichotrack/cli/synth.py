@@ -106,7 +106,7 @@ def sheet(out: Annotated[Path, typer.Option("--out", help="Picture to write: .pn
 
     with progress(cells_of_sheet(), "Rendering") as step:
         page = page_of(seed, on_cell=step)
-    save_picture(page, out)
+    save_picture(page, out, quality=84)
     typer.echo(f"A page of {cells_of_sheet()} renders in {out}, all synthetic")
 
 
