@@ -29,11 +29,18 @@ AT_UM = np.arange(-300.0, 121.0, 10.0)
 """Along the shaft from the root; ahead is positive."""
 
 ACROSS_UM = np.arange(-15.0, 16.0, 5.0)
+"""Light is averaged so far to both sides of the axis."""
+
 AROUND_UM = 300.0
+"""The skin is the 65th percentile of the light within so much of the root."""
+
 LEAST_LENGTH_UM, LEAST_CONTRAST = 180.0, 25.0
+"""Of a shaft, and between it and the skin (of 255): a shorter or paler one tells nothing."""
+
 ROUGH_OVER = 7
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 DRAWN_SEED, UM_PER_PX = 777_002, 2.82
+"""Of the drawn captures; the scale also of real ones that tell none."""
 
 
 def profiles(image: NDArray[np.uint8], shafts: Iterable[Shaft], um_per_px: float) -> Iterator[Floats]:
@@ -81,7 +88,7 @@ def real_profiles(folder: Path, every: int) -> Iterator[Floats]:
             for item in labels.objects
             if item.file == row.file and item.sign in ("premium", "single") and item.tip_x is not None
         ]
-        yield from profiles(np.asarray(image, np.uint8), shafts, float(row.um_per_px or UM_PER_PX))  # type: ignore[arg-type]
+        yield from profiles(np.asarray(image, np.uint8), shafts, float(row.um_per_px or UM_PER_PX))
 
 
 def drawn_profiles(captures: int) -> Iterator[Floats]:

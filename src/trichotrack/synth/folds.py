@@ -31,7 +31,7 @@ class Folds:
 
 
 def root_folds(structures: list[Structure], view: View) -> Folds:
-    """On real captures at 70× a shaft seen again behind the lip of its skin is what looks most like another root."""
+    """On real captures at 70× a shaft seen again behind the lip of its skin is easily taken for another root."""
     folds = Folds(*(np.zeros(view.shape, np.float32) for _ in range(3)))
     for hair in structures:
         if hair.folds > 0 and len(hair.path_um) > 1 and view.near(view.px(hair.path_um[:1]), view.span_px(FOLDS_UM))[0]:
