@@ -100,6 +100,8 @@ def test_a_capture_has_the_size_asked_for_whatever_it_is(size: tuple[int, int]):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_label_lies_on_its_structure_and_the_structure_nowhere_else(sign: str, seed: int):
     scalp = scalp_with(sign, seed)
+    # The light a hair takes from the skin beside it is not the hair.
+    scalp = replace(scalp, skin=replace(scalp.skin, halo=0.0))
     pose = Pose(shift_um=tuple(scalp.structures[0].root_um))
     rngs = [np.random.default_rng(9) for _ in range(2)]
     drawn, empty = (
@@ -357,7 +359,7 @@ def test_folds_lie_behind_the_root_and_leave_the_shaft_ahead_of_it_as_it_was(ang
     hair = replace(straight(width_um, 600.0, angle), folds=1.0, seed=seed)
     view = View.of((256, 256), 4.0, Pose())
     folds = root_folds([hair], view)
-    assert folds.dark.max() > 0.05
+    assert folds.dark.max() > 0.02
     x, y = view.um_across()
     ahead = hair.heading_um()
     along = (x - hair.root_um[0]) * ahead[0] + (y - hair.root_um[1]) * ahead[1]

@@ -51,7 +51,7 @@ def _fold(folds: Folds, hair: Structure, view: View) -> None:
     for _ in range(int(rng.integers(1, 4))):
         at = root - rng.uniform(45.0, reach) * ahead + half_um * rng.normal(0, 0.3) * aside
         size = (rng.uniform(14.0, 42.0), half_um * rng.uniform(0.45, 0.9))
-        _paint(folds.dark, view, at, ahead, size, depth * dark * rng.uniform(0.6, 1.2))
+        _paint(folds.dark, view, at, ahead, size, depth * dark * rng.uniform(0.4, 0.9))
     lip = root - rng.uniform(-5.0, 40.0) * ahead
     turned = _turned(aside, ahead, rng.normal(0, 0.35))
     _paint(folds.over, view, lip, turned, (1.1 * half_um + 8.0, rng.uniform(8.0, 17.0)), depth * rng.uniform(0.0, 1.1))

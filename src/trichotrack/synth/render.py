@@ -22,10 +22,16 @@ from trichotrack.synth.view import Image, Pose, View, blurred, in_colour
 THROUGH_SKIN = (0.10, 0.23, 0.36)
 """Added to the dimmed skin over a shaft below it, times the brightness of the skin: grey-blue, as on real captures."""
 
+HALO = (0.5, 0.74, 1.0)
+"""How much of each colour the halo of hair takes, of what it takes of blue: of red least, which goes furthest in skin."""
+
+HALO_UM = ((45.0, 0.4), (110.0, 0.6))
+"""How far light spreads in the skin, standard deviation, and the share of it that does."""
+
 SHADE = (0.75, 0.95, 1.2)
 """How much of each colour the shadow of a hair takes: light that goes through skin comes out warm."""
 
-GROOVE, RIM = (-0.85, -0.78, -0.68), (0.24, 0.29, 0.36)
+GROOVE, RIM = (-0.85, -0.78, -0.68), (0.33, 0.40, 0.50)
 """How much of each colour the deepest fold at a root takes, and its rim adds: bluish, as the skin over a shaft is."""
 
 NO_HAIR, UNNAMED = -1, -2
@@ -93,13 +99,17 @@ def photograph(
     image, relief = paint_skin(scalp, view)
     folds = root_folds(shown, view)
     under = subsurface(shown, view) * (1.0 - folds.over)
-    image *= in_colour(under, base=1.0, colour=(-0.58,) * 3)
+    image *= in_colour(under, base=1.0, colour=(-0.42,) * 3)
     brightness = camera.through * float(np.mean(scalp.skin.colour))
     image += in_colour(under, [brightness * value for value in THROUGH_SKIN])
     image *= in_colour(folds.dark, GROOVE, base=1.0)
     image *= in_colour(folds.bright, RIM, base=1.0)
     layer = paint_shafts(shown, view, camera.light)
     image = _shaded(image, layer.cover, view, camera.light, camera.shadow)
+    if scalp.skin.halo > 0:
+        # Light hair takes less. Over a shaft below it, the skin is dark already.
+        darkness = np.clip(layer.cover - np.float32(1.4) * layer.colour.mean(axis=-1), 0, 1)
+        image *= _halo(darkness, view, scalp.skin.halo)
     roots = np.array([[item.x, item.y] for item in objects]).reshape(-1, 2)
     image = paint_surface(image, relief, view, camera, roots, scale_plates(scalp, view))
     bare = (1.0 - root_veil(shown, view)) * (1.0 - folds.over)
@@ -174,3 +184,11 @@ def _shaded(image: Image, cover: Image, view: View, light: Floats, strength: flo
     shadow = np.asarray(cv2.warpAffine(cover, away, view.size_px, borderMode=cv2.BORDER_REPLICATE), np.float32)
     soft = np.float32(-strength) * blurred(shadow, 1.2 * reach)
     return np.asarray(image * in_colour(soft, SHADE, base=1.0))
+
+
+def _halo(darkness: Image, view: View, strength: float) -> Image:
+    """(H, W, 3) factors: light that would have come back beside a hair, through the skin, is lost in the hair."""
+    spread = np.zeros(view.shape, np.float32)
+    for sigma_um, share in HALO_UM:
+        spread += np.float32(share) * blurred(darkness, view.span_px(sigma_um))
+    return np.exp(in_colour(np.float32(-strength) * spread, HALO))

@@ -110,7 +110,7 @@ class Skin:
     """The look of the skin. seed: of its texture, so that a later photograph shows the same furrows.
 
     sweat_per_cm2: openings of sweat glands; network: contrast of the pigment network, 0 to 1; flakes_per_cm2: plates of
-    scale; cuff: share of follicles with scale around them.
+    scale; cuff: share of follicles with scale around them; halo: how much of the light in the skin a hair takes.
     """
 
     colour: Colour
@@ -126,6 +126,7 @@ class Skin:
     network: float = 0.0
     flakes_per_cm2: float = 0.0
     cuff: float = 0.0
+    halo: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ UNDER_SKIN_UM = 75.0
 CLEAR_OF_SKIN_UM = 130.0
 """So far from its root a shaft lies above the skin."""
 
+SKIN_EDGE_UM = 14.0
+"""Over so much the skin over a root gives way to a shaft above it, standard deviation."""
+
 COVER_CELL_UM = 5.0
 """Cells of the grid on which it is told what lies over what: less than half of the thinnest hair."""
 
@@ -201,14 +204,16 @@ def root_veil(structures: list[Structure], view: View) -> Image:
             region, cover = found
             most = 0.35 + 0.65 * hair.veil if dot else 0.85 + 0.25 * hair.veil
             veil[region] = np.maximum(veil[region], np.float32(min(most, 1.0)) * cover)
+    above = np.zeros(view.shape, np.uint8)
     for hair in structures:
         if len(hair.path_um) > 1:
-            _uncover(veil, hair, view)
+            _mark_above(above, hair, view)
+    veil *= 1.0 - blurred(above.astype(np.float32), view.span_px(SKIN_EDGE_UM))
     return veil
 
 
-def _uncover(veil: Image, hair: Structure, view: View) -> None:
-    """Takes the skin over its neighbours' roots off a shaft that already lies above it."""
+def _mark_above(above: NDArray[np.uint8], hair: Structure, view: View) -> None:
+    """1 where a shaft already lies above the skin, over its neighbours' roots as well."""
     clear = 0
     if hair.sign is not None:
         step = float(np.hypot(*(hair.path_um[1] - hair.path_um[0])))
@@ -221,9 +226,10 @@ def _uncover(veil: Image, hair: Structure, view: View) -> None:
     tangent = np.gradient(path[drawn], axis=0)
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
     normal /= np.maximum(np.hypot(normal[:, 0], normal[:, 1])[:, None], 1e-9)
-    half = hair.width_um[clear:][drawn] / view.um_per_px / 2
+    # Wider by what the edge of the skin takes.
+    half = (hair.width_um[clear:][drawn] / 2 + SKIN_EDGE_UM) / view.um_per_px
     outline = _strip(path[drawn], normal, tangent, half, 1.0, None)
-    cv2.fillPoly(veil, [np.round((outline - 0.5) * 16).astype(np.int32)], 0.0, cv2.LINE_8, 4)
+    cv2.fillPoly(above, [np.round((outline - 0.5) * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
 
 
 def height_map(structures: list[Structure], view: View) -> Image:

@@ -85,11 +85,13 @@ def _relief(rng: np.random.Generator, scalp: Scalp, view: View) -> Relief:
         depth = np.clip(0.45 + 0.55 * noise(rng, view, radius, 1.6 * spacing, stretch=2.0, angle=angle), 0, 1.2)
         np.maximum(furrows, line * depth, out=furrows)
     fine, broad = np.zeros(view.shape, np.float32), np.zeros(view.shape, np.float32)
-    for cell, amount, long in ((150.0, 0.6, 1.6), (60.0, 0.7, 2.0), (26.0, 0.65, 3.2), (12.0, 0.7, 1.4)):
+    for cell, amount, long in ((150.0, 0.6, 1.6), (60.0, 0.7, 2.0), (26.0, 0.8, 3.2), (12.0, 0.95, 1.4)):
         if cell > 0.8 * view.um_per_px:
             stretch = 1.0 + (long - 1.0) * (skin.furrow_stretch - 1.0)
             grain = fine if cell < 40 else broad
             grain += np.float32(amount) * noise(rng, view, radius, cell, stretch=stretch, angle=skin.furrow_angle)
+    # What rises shines: its grain is brighter than the ground between is dark.
+    fine += np.float32(0.22) * (fine * fine - np.float32(fine.var()))
     return Relief(furrows, fine, broad)
 
 

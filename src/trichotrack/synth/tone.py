@@ -42,6 +42,7 @@ def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
         network=within(rng, priors.network) * melanin**0.5 * float(rng.random() < priors.network_chance),
         flakes_per_cm2=within(rng, priors.flakes_per_cm2) * float(rng.random() < priors.flakes_chance),
         cuff=within(rng, priors.cuff) * float(rng.random() < priors.cuff_chance),
+        halo=within(rng.spawn(1)[0], priors.halo),
     )
 
 
