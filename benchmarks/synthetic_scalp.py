@@ -74,8 +74,9 @@ pixel, chances of things shown elsewhere, and calibres and lengths, which the si
 - **Hair**: follicular units of one to four hairs along a common stream; calibre along the shaft, curl,
   highlight, colour from black to white, free ends cut, broken, frayed or pointed. Before it leaves the skin a
   shaft shines through it, bluish; where it leaves the skin is the root, and there is the label. There the skin lies
-  in folds, and the shaft may be seen again behind the lip that covers it, in the strongest tenth as plainly as on
-  real clipped scalps; most drawn roots are still smoother than real ones (`benchmarks/root_profile.py`).
+  in folds, and the shaft may be seen again behind the lip that covers it. Beside a shaft the skin is darker, and
+  redder: light that would have come back through it is lost in the hair. How rough roots are, and how dark the skin
+  is behind and beside them, was set by real clipped scalps (`benchmarks/root_profile.py` tells both).
 - **Signs**, as `src/trichotrack/signs.py` defines them: black dots, broken hairs, tapering hairs (free end in
   view or not), short vellus, terminal, upright regrowing and pigtail hairs, yellow dots; and intermediate hairs
   (30 to 55 µm), which are neither right nor wrong. Which sign a hair shows depends on whether it lies in the

@@ -1,4 +1,4 @@
-"""A shaft that is seen again behind its root is told from one that ends there."""
+"""A shaft seen again behind its root is told from one that ends there, and a halo from plain skin."""
 
 from __future__ import annotations
 
@@ -50,3 +50,14 @@ def test_short_pale_and_cut_off_shafts_tell_nothing(benchmark: dict[str, Any]) -
     assert not list(profiles(scalp(None), [(ROOT_X, ROOT_Y, ROOT_X + 20, ROOT_Y)], UM_PER_PX))
     assert not list(profiles(np.full((100, 200, 3), 200, np.uint8), [(ROOT_X, ROOT_Y, TIP_X, ROOT_Y)], UM_PER_PX))
     assert not list(profiles(scalp(None), [(30, ROOT_Y, TIP_X, ROOT_Y)], UM_PER_PX))
+
+
+def test_the_halo_beside_a_lonely_shaft_is_its_share_of_the_shafts_contrast(benchmark: dict[str, Any]) -> None:
+    image = np.full((200, 200, 3), 200, np.uint8)
+    image[80:120, 60:] = (180, 160, 120)
+    image[95:105, 60:] = 40
+    shaft = (60, 100, 160, 100)
+    (found,) = benchmark["beside"](image, [shaft], UM_PER_PX)
+    assert found[:, 1] == pytest.approx([20 / 160, 40 / 160, 80 / 160], abs=0.02)
+    assert found[:, -1] == pytest.approx([0, 0, 0], abs=0.02)
+    assert not list(benchmark["beside"](image, [shaft, (60, 130, 160, 130)], UM_PER_PX))

@@ -32,9 +32,10 @@ CLEAR = CameraPriors(
 """Light and focus in which every drawn structure is plain."""
 PATCHY = Priors(
     scalp=ScalpPriors(patch_share=(1.0, 1.8), sign_absent=0.0, rare_absent=0.0),
-    skin=SkinPriors(flakes_per_cm2=(0, 0)),
+    skin=SkinPriors(flakes_per_cm2=(0, 0), halo=(0, 0)),
 )
-"""All of the field inside a patch, with every sign; no scale, which keeps off roots and lies where there is none."""
+"""All of the field inside a patch, with every sign; no scale, which keeps off roots and lies where there is none, and
+no halo, which is the skin's."""
 
 
 def quick(examples: int):

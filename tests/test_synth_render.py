@@ -381,3 +381,23 @@ def test_thick_hair_throws_deeper_folds_than_thin():
     view = View.of((256, 256), 4.0, Pose())
     thick, thin = (root_folds([replace(straight(um, 600.0), folds=1.0)], view).bright.max() for um in (80.0, 15.0))
     assert thin < 0.5 * thick
+
+
+def test_skin_beside_dark_hair_is_darker_and_redder_and_beside_white_hair_as_it_was():
+    def lost(colour: tuple[float, float, float], away_um: float) -> np.ndarray:
+        """(3,): of red, green and blue light at a distance from the edge of a shaft."""
+        hair = replace(straight(80.0, 1500.0), colour=colour)
+        plain = ground(3, priors=BARE).person.skin
+        factors = []
+        for halo in (0.0, 1.0):
+            scalp = Scalp(2000.0, replace(plain, halo=halo), (hair,))
+            image = photograph(scalp, np.random.default_rng(4), size_px=(256, 256), um_per_px=4.0, priors=SHARP).image
+            at = round(128 + (40.0 + away_um) / 4.0)
+            factors.append(image[at, 100:156].astype(float).mean(axis=0))
+        return np.asarray(1.0 - factors[1] / factors[0])
+
+    near, further, far = (lost((0.1, 0.1, 0.1), um) for um in (30.0, 80.0, 300.0))
+    assert near[2] > near[1] > near[0] > 0.03
+    assert (near > 1.3 * further).all()
+    assert (further > far + 0.01).all()
+    assert (np.abs(lost((0.84, 0.83, 0.81), 30.0)) < 0.01).all()

@@ -146,14 +146,14 @@ class SkinPriors:
     """The same where the scalp is clipped. Set by eye beside real captures."""
     folds: Range = (0.2, 1.4)
     """Contrast of the folds into which a person's shafts throw the skin where they leave it, of what the renderer can
-    draw. Set by eye beside real captures."""
+    draw. Set by profiles along shafts of real 70x captures."""
     folds_chance: float = 0.6
     """Chance that a person shows any of them. Assumed."""
     clipped_folds_chance: float = 0.9
     """The same where the scalp is clipped. Set by eye beside real captures."""
     halo: Range = (0.3, 2.2)
-    """How much of the light that spreads in the skin a shaft takes away, so that skin beside it is darker and redder. Set
-    by profiles across shafts of real 70x captures."""
+    """How much of the light that spreads in the skin a shaft takes away: skin beside it is darker and redder. Set by
+    profiles across shafts of real 70x captures."""
     furrow_um: Range = (90.0, 380.0)
     """Mesh of the skin's furrows. Set by eye beside real captures."""
     furrow_depth: Range = (0.0, 1.0)

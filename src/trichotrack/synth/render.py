@@ -23,7 +23,7 @@ THROUGH_SKIN = (0.10, 0.23, 0.36)
 """Added to the dimmed skin over a shaft below it, times the brightness of the skin: grey-blue, as on real captures."""
 
 HALO = (0.5, 0.74, 1.0)
-"""How much of each colour the halo of hair takes, of what it takes of blue: of red least, which goes furthest in skin."""
+"""How much of each colour the halo of hair takes, of what it takes of blue. Red goes furthest, and loses least."""
 
 HALO_UM = ((45.0, 0.4), (110.0, 0.6))
 """How far light spreads in the skin, standard deviation, and the share of it that does."""

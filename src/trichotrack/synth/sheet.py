@@ -159,6 +159,7 @@ KNOBS: tuple[Knob, ...] = (
     ranged("skin.subsurface_um", "root seen through skin", " µm"),
     ranged("skin.veil", "skin over roots"),
     ranged("skin.folds", "folds behind roots", folds_chance=1.0),
+    ranged("skin.halo", "halo of hair"),
     ranged("camera.through", "light back through skin", subsurface_um=(500, 500), subsurface_chance=1.0),
     ranged("camera.haze"),
     ranged("camera.glint"),
