@@ -16,6 +16,12 @@ FOLDS_UM = 230.0
 FULL_WIDTH_UM = 60.0
 """A thinner shaft raises so much less skin."""
 
+AHEAD_UM = 30.0
+"""No fold is centred further ahead of a root."""
+
+STEEPEST_LIP = 0.7
+"""Angle between the lip and the line across the shaft, in radians."""
+
 
 @dataclass(frozen=True)
 class Folds:
@@ -53,7 +59,7 @@ def _fold(folds: Folds, hair: Structure, view: View) -> None:
         size = (rng.uniform(14.0, 42.0), half_um * rng.uniform(0.45, 0.9))
         _paint(folds.dark, view, at, ahead, size, depth * dark * rng.uniform(0.4, 0.9))
     lip = root - rng.uniform(-5.0, 40.0) * ahead
-    turned = _turned(aside, ahead, rng.normal(0, 0.35))
+    turned = _turned(aside, ahead, np.clip(rng.normal(0, 0.35), -STEEPEST_LIP, STEEPEST_LIP))
     _paint(folds.over, view, lip, turned, (1.1 * half_um + 8.0, rng.uniform(8.0, 17.0)), depth * rng.uniform(0.0, 1.1))
     half_um += rng.uniform(0.0, 18.0)
     bow, tilt = rng.uniform(-0.5, 0.8), rng.normal(0, 0.3)
@@ -67,6 +73,8 @@ def _fold(folds: Folds, hair: Structure, view: View) -> None:
         for side in (-1.0, 0.0, 1.0):
             at = root + (off + 0.65 * wide * side) * aside
             at = at - (behind + 0.4 * bow * wide * side * side - np.tan(turn) * 0.65 * wide * side) * ahead
+            if (at - root) @ ahead > AHEAD_UM:
+                continue
             along = _turned(aside, ahead, turn + 0.7 * bow * side)
             _paint(folds.dark, view, at, along, (0.45 * wide, thick), strength * max(dark, 0.3))
             _paint(folds.bright, view, at - 1.7 * thick * ahead, along, (0.45 * wide, 0.8 * thick), strength)

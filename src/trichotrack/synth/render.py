@@ -46,6 +46,9 @@ VALID_STEP_PX = 2.0
 MARGIN_UM = 900.0
 """Scalp known beyond the corner of the field: hairs rooted there lie in."""
 
+LEAST_REACH_UM = 5500.0
+"""Scalp known around the middle of a small field: as far as that of one of 20×, so that as much long hair crosses it."""
+
 
 @dataclass(frozen=True)
 class SyntheticCapture:
@@ -77,9 +80,13 @@ def render_capture(
 ) -> SyntheticCapture:
     """A capture of a new scalp. size_px: (width, height). All randomness comes from rng."""
     priors = priors or Priors()
-    radius_um = 0.5 * float(np.hypot(*size_px)) * um_per_px + MARGIN_UM
-    scalp = draw_scalp(rng, radius_um, priors)
+    scalp = draw_scalp(rng, reach_um(size_px, um_per_px), priors)
     return photograph(scalp, rng, size_px=size_px, um_per_px=um_per_px, priors=priors.camera)
+
+
+def reach_um(size_px: tuple[int, int], um_per_px: float) -> float:
+    """How far from the middle of a field its scalp is to be known."""
+    return max(0.5 * float(np.hypot(*size_px)) * um_per_px + MARGIN_UM, LEAST_REACH_UM)
 
 
 def photograph(

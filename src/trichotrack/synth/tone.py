@@ -18,6 +18,9 @@ HAIR_COLOURS = (
 )  # fmt: skip
 """RGB of black, dark brown, brown, blond, white and red hair. Assumed."""
 
+FROM_ABOVE = 0.6
+"""Share of the light of the darkest skin that comes back from its pigment, above where a hair takes light. Assumed."""
+
 
 def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
     """One person's skin: its tone on the line of SKIN_STOPS, reddened, and what its surface shows."""
@@ -42,7 +45,7 @@ def draw_skin(rng: np.random.Generator, priors: SkinPriors) -> Skin:
         network=within(rng, priors.network) * melanin**0.5 * float(rng.random() < priors.network_chance),
         flakes_per_cm2=within(rng, priors.flakes_per_cm2) * float(rng.random() < priors.flakes_chance),
         cuff=within(rng, priors.cuff) * float(rng.random() < priors.cuff_chance),
-        halo=within(rng.spawn(1)[0], priors.halo),
+        halo=within(rng.spawn(1)[0], priors.halo) * (1.0 - FROM_ABOVE * melanin),
     )
 
 

@@ -14,7 +14,7 @@ from trichotrack.problems import InputError
 from trichotrack.signs import REFUSED_BY_PREPARATION, SIGN, Sign
 from trichotrack.synth.draw import draw_person, draw_scalp
 from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors
-from trichotrack.synth.render import MARGIN_UM, SyntheticCapture, capture_rng, photograph
+from trichotrack.synth.render import SyntheticCapture, capture_rng, photograph, reach_um
 
 NOTICE = "Synthetic scalp, not a person"
 """In the comment of every JPEG written here."""
@@ -172,8 +172,7 @@ def _capture_of_person(series: Series, priors: Priors, seed: int, number: int, s
     size = series.sizes_px[int(of_person.integers(len(series.sizes_px)))]
     um_per_px = round(float(of_person.uniform(*series.um_per_px)), 3)
     rng = capture_rng(seed, 1 + shot, number)
-    radius_um = 0.5 * float(np.hypot(*size)) * um_per_px + MARGIN_UM
-    scalp = draw_scalp(rng, radius_um, priors, person)
+    scalp = draw_scalp(rng, reach_um(size, um_per_px), priors, person)
     return photograph(scalp, rng, size_px=size, um_per_px=um_per_px, priors=priors.camera)
 
 
