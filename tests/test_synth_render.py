@@ -18,7 +18,7 @@ from trichotrack.synth.growth import apart
 from trichotrack.synth.label import LUMINANCE, in_view
 from trichotrack.synth.patients import draw_pose
 from trichotrack.synth.priors import CameraPriors, OverlayPriors, Priors, ScalpPriors, SkinPriors
-from trichotrack.synth.render import capture_rng, photograph, render_capture
+from trichotrack.synth.render import NO_HAIR, capture_rng, photograph, render_capture
 from trichotrack.synth.scalp import EMPTY, GROWN, YELLOW_DOT, Scalp, Structure
 from trichotrack.synth.shafts import paint_shafts
 from trichotrack.synth.view import Pose, View, noise
@@ -277,6 +277,20 @@ def test_dots_seen_at_two_magnifications_are_the_same_dots():
     common = {s.id for s in scalp.structures if near.holds(near.px(s.path_um))[0]}
     assert near_ids == common
     assert near_ids < wide_ids
+
+
+def test_as_much_long_hair_crosses_a_small_field_as_the_middle_of_a_large_one():
+    priors = Priors(camera=replace(CameraPriors(), overlays=OverlayPriors(overlay_chance=0.0)))
+
+    def haired(seed: int, *size_px: int) -> np.ndarray:
+        """Where hair is, in the 1.9 × 1.5 mm in the middle of a field."""
+        capture = render_capture(capture_rng(seed, 0, 0), size_px=size_px, um_per_px=16.0, priors=priors)
+        x, y = (size_px[0] - 120) // 2, (size_px[1] - 96) // 2
+        return capture.strands[y : y + 96, x : x + 120] != NO_HAIR
+
+    small, large = (np.mean([haired(seed, *size) for seed in range(12)]) for size in ((120, 96), (456, 342)))
+    assert large > 0.15
+    assert abs(small / large - 1) < 0.15
 
 
 def test_skin_stays_on_the_scalp_when_the_probe_moves():
