@@ -1,10 +1,12 @@
 """Points to grids and back."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
 
-from trichotrack.detect.decode import decode, local_maxima, valid_cells
+from trichotrack.detect.decode import ASIDE, around, between, decode, local_maxima, valid_cells
 from trichotrack.detect.targets import cells_of, discs, heatmap, offsets
 
 STRIDE = 4
@@ -50,6 +52,29 @@ def test_no_two_neighbours_both_peak_however_many_ties(seed, levels):
     for i in range(len(rows)):
         near = (np.abs(rows - rows[i]) <= 1) & (np.abs(columns - columns[i]) <= 1)
         assert near.sum() == 1
+
+
+@given(st.integers(0, 999), st.integers(1, 7), st.integers(1, 7))
+def test_between_cells_a_grid_is_read_as_scipy_reads_it_and_beyond_its_edge_it_goes_on(seed, h, w):
+    rng = np.random.default_rng(seed)
+    grid, xy = rng.normal(size=(3, h, w)), rng.uniform(-1, 1 + max(h, w), (20, 2))
+    theirs = [map_coordinates(layer, xy.T[::-1] - 0.5, order=1, mode="nearest") for layer in grid]
+    np.testing.assert_allclose(between(grid, xy), np.array(theirs).T, atol=1e-12)
+
+
+def test_a_shaft_is_read_around_its_root_and_not_from_its_cell_alone():
+    peaks = np.zeros((1, 5, 5))
+    peaks[0, 2, 2] = 0.9
+    offset = np.zeros((2, 5, 5))
+    offset[:, 2, 2] = 0.25, -0.5
+    shaft = np.random.default_rng(0).normal(size=(5, 5, 5))
+    found = decode(peaks, offset, shaft, stride=STRIDE, thresholds=[0.5], groups=[None], min_distance_px=4.0)
+    assert found.xy.tolist() == [[2.75 * STRIDE, 2.0 * STRIDE]]
+    corners = [(2.75 + x, 2.0 + y) for x in (-ASIDE, ASIDE) for y in (-ASIDE, ASIDE)]
+    assert found.shaft[0] == pytest.approx(between(shaft, np.array(corners)).mean(axis=0))
+    # What is the same all around stays what it is.
+    even = np.ones((5, 5, 5)) * np.arange(5.0)[:, None, None]
+    assert around(even, np.array([[0.0, 0.0], [2.6, 3.1], [5.0, 5.0]])).tolist() == [[0, 1, 2, 3, 4]] * 3
 
 
 def test_the_cell_of_a_point_is_the_one_that_holds_it():

@@ -47,7 +47,7 @@ MARGIN_UM = 900.0
 """Scalp known beyond the corner of the field: hairs rooted there lie in."""
 
 LEAST_REACH_UM = 5500.0
-"""Scalp known around the middle of a small field: as far as that of one of 20×, so that as much long hair crosses it."""
+"""Scalp known around the middle of a small field: as far as of one of 20×, so that as much long hair crosses it."""
 
 
 @dataclass(frozen=True)
