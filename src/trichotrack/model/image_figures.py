@@ -14,7 +14,7 @@ from torchmetrics import Metric
 from trichotrack.detect.decode import chance_of_any
 from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.figures import Figure, SignFigures, summarise
-from trichotrack.evaluate.points import AS_GOOD_F1, DEFAULT_THRESHOLD, CaptureScore, best_thresholds
+from trichotrack.evaluate.points import AS_GOOD_SHARE, DEFAULT_THRESHOLD, CaptureScore, best_thresholds
 from trichotrack.evaluate.presence import presence_figures
 from trichotrack.model.metrics import PointFigures, Validated, by_capture_and_sign
 from trichotrack.model.sample import COUNT, EXHAUSTIVE, PRESENCE
@@ -96,7 +96,7 @@ class ImageFigures(Metric):
 def validated(points: PointFigures, images: ImageFigures) -> dict[str, Validated]:
     """By sign, all that is labelled of it at one threshold, chosen by the best that is (see metrics.Validated)."""
     sweeps, scored = points.sweeps(), images.scored()
-    chosen = best_thresholds(sweeps, max_fp_per_cm2=points.ceilings, as_good=AS_GOOD_F1)
+    chosen = best_thresholds(sweeps, max_fp_per_cm2=points.ceilings, as_good=AS_GOOD_SHARE)
     found = {}
     for sign in points.signs:
         of_sign = [one for one in scored if one.sign == sign]

@@ -15,7 +15,7 @@ from torchmetrics import Metric
 
 from trichotrack.detect.detections import Detections
 from trichotrack.evaluate.figures import SignFigures, summarise
-from trichotrack.evaluate.points import AS_GOOD_F1, Sweep, best_thresholds, sweep_capture
+from trichotrack.evaluate.points import AS_GOOD_SHARE, Sweep, best_thresholds, sweep_capture
 from trichotrack.evaluate.presence import PresenceFigures
 from trichotrack.model.sample import Structures
 
@@ -102,7 +102,7 @@ class PointFigures(Metric):
     def validated(self) -> dict[str, Validated]:
         """By sign, at the threshold that best_thresholds chooses under its ceiling of false positives per cm²."""
         sweeps = self.sweeps()
-        thresholds = best_thresholds(sweeps, max_fp_per_cm2=self.ceilings, as_good=AS_GOOD_F1)
+        thresholds = best_thresholds(sweeps, max_fp_per_cm2=self.ceilings, as_good=AS_GOOD_SHARE)
         figures = summarise(sweep.at(thresholds[sweep.sign].threshold) for sweep in sweeps)
         return {sign: Validated(thresholds[sign].threshold, figures[sign]) for sign in self.signs if sign in figures}
 
