@@ -38,7 +38,7 @@ def write_folder(folder: Path, *, people: int = 4, as_real: bool = False, level:
     names = [n for n in signs if n != "hair"]
     captures, labels, objects = [], [], []
     for number in range(people):
-        drawn = render_capture(capture_rng(7, 0, number), size_px=(288, 256), um_per_px=6.0)
+        drawn = render_capture(capture_rng(11, 0, number), size_px=(288, 256), um_per_px=6.0)
         file = f"images/p{number}.png"
         Image.fromarray(drawn.image).save(folder / file)
         split = "train" if number < people - 2 else "val"
