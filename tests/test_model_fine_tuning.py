@@ -163,7 +163,7 @@ def test_a_monitored_sign_that_no_validation_capture_shows_is_told_before_the_fi
     with pytest.raises(InputError) as caught:
         fit(bare, tmp_path / "runs", "--best.monitor=val/f1/black_dot", "--pace.steps=2")
     assert "no black_dot is labelled in the 2 validation captures" in str(caught.value)
-    assert "val/f1/terminal_hair" in str(caught.value)
+    assert "val/f1/short_vellus_hair" in str(caught.value)
     assert not list((tmp_path / "runs").rglob("*.ckpt"))
 
 
@@ -212,7 +212,7 @@ def test_a_sign_named_in_signs_yaml_alone_is_trained_measured_and_kept(folder, t
     (named / "images").symlink_to(folder / "images")
     (named / "signs.yaml").write_text(NEW_SIGN, encoding="utf-8")
     for table in ("captures.csv", "labels.csv", "objects.csv"):
-        text = (folder / table).read_text("utf-8").replace("terminal_hair", "comedo")
+        text = (folder / table).read_text("utf-8").replace("short_vellus_hair", "comedo")
         (named / table).write_text(text, encoding="utf-8")
     plan = ["--model.plan.signs=[black_dot, comedo]", "--pace.steps=2", "--best.monitor=val/f1/comedo"]
     cli = fit(named, tmp_path / "runs", *plan)
