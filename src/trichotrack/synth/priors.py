@@ -152,8 +152,8 @@ class SkinPriors:
     clipped_folds_chance: float = 0.9
     """The same where the scalp is clipped. Set by eye beside real captures."""
     halo: Range = (0.3, 2.2)
-    """How much of the light that spreads in the skin a shaft takes away: skin beside it is darker and redder. Set by
-    profiles across shafts of real 70x captures, of light skin; on dark skin less, assumed."""
+    """How much of the light that spreads in the skin a shaft takes away: skin beside it is darker and redder; weaker
+    on dark skin (tone.FROM_ABOVE). Set by profiles across shafts of real 70x captures, of light skin."""
     furrow_um: Range = (90.0, 380.0)
     """Mesh of the skin's furrows. Set by eye beside real captures."""
     furrow_depth: Range = (0.0, 1.0)
