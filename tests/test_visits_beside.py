@@ -145,6 +145,11 @@ def test_where_nothing_seems_to_change_it_is_told_what_a_halving_would_take():
     assert "a halving would show" in what_it_takes(sites((20, 19)), cv=0.15, level=0.025)
     told = what_it_takes(sites((200, 120)), cv=0.4, level=0.025)
     assert told == "A between-capture variation of 40 % hides the change as seen, however many fields are taken."
+    # Without end a halving would show through 15 %, but 20 fields more are not enough for it; through 60 % never.
+    few = what_it_takes(sites((2, 2)), cv=0.15, level=0.0042)
+    assert few == "Even 20 more fields a site at both visits would not show a halving."
+    told = what_it_takes(sites((200, 200)), cv=0.6, level=0.025)
+    assert told == "A between-capture variation of 60 % hides a halving, however many fields are taken."
     assert what_it_takes(sites((0, 0)), cv=0.15, level=0.025).startswith("With none seen at either visit")
     assert "would not show" in what_it_takes(sites((0.1, 0.0)), cv=0.15, level=0.001)
 

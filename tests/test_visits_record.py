@@ -136,7 +136,19 @@ def test_a_partial_date_spans_the_days_it_can_mean(text, first, last):
 
 
 @pytest.mark.parametrize(
-    "text", ["04.03.2026", "2026-3-4", "20260304", "2026-02-30", "2026-13", "0000", "soon", "2026-03-04 "]
+    "text",
+    [
+        "04.03.2026",
+        "2026-3-4",
+        "20260304",
+        "2026-02-30",
+        "2026-13",
+        "2026-00",
+        "2026-03-00",
+        "0000",
+        "soon",
+        "2026-03-04 ",
+    ],
 )
 def test_what_is_no_iso_date_is_refused(text):
     with pytest.raises(InputError, match="is not a date"):

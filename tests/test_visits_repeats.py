@@ -82,6 +82,9 @@ def test_repeatability_by_command_and_judged_by(workplace):  # noqa: F811
     assert "at each visit (measured, upper 80 % bound, 12 degrees of freedom)." in told
     assert "Activity signs are stable" in told
     assert "Not corrected for the model's errors: a person reviewed these readings." in told
+    told = run(app, "report", "P001", "--repeatability", "measured.json", "--stable-within", "1.6")
+    assert "Activity signs are stable" in told
+    assert "measured, upper 80 % bound, 12 degrees of freedom" in (workplace / "report-P001.html").read_text("utf-8")
     assert "holds no measured repeatability" in run(
         visit_app, "show", "P001", "--repeatability", "repeats.csv", exit_code=2
     )

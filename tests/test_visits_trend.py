@@ -34,12 +34,14 @@ def test_a_drug_is_a_term_where_it_can_be_told_apart_and_else_is_left_out_with_t
     on = TreatmentPeriod("drug A", dt.date(2026, 4, 5), dt.date(2026, 6, 30))
     always = TreatmentPeriod("drug B", None, None)
     same = TreatmentPeriod("drug C", dt.date(2026, 4, 5), dt.date(2026, 6, 30))
-    found = trend(FALLING, [on, always, same])
+    ended = TreatmentPeriod("drug D", dt.date(2026, 3, 5), None, stopped=True)
+    found = trend(FALLING, [on, always, same, ended])
     assert [term.name for term in found.terms] == ["month", "drug A"]
     assert found.sentences[1].startswith("On drug A, beside that: ")
     assert found.left_out == (
         "drug B: taken at every visit",
         "drug C: not to be told apart from time and the treatments before it",
+        "drug D: stopped on a day not known",
     )
 
 

@@ -193,6 +193,15 @@ def test_falling_activity_alone_is_not_regrowth():
     assert told == "Activity signs fell; terminal hairs rose."
 
 
+def test_a_fall_of_terminal_hair_is_told_beside_whatever_the_activity_signs_did():
+    fallen = {"black_dot": 1, "broken_hair": 1, "tapering_hair": 1}
+    lost = headline(patient_verdicts([signs(1, terminal_hair=90), signs(2, **fallen, terminal_hair=8)]))
+    assert lost == "Activity signs fell; regrowth not shown. Terminal hairs fell."
+    alone = headline(patient_verdicts([signs(1, terminal_hair=90), signs(2, terminal_hair=8)]))
+    assert alone.startswith("No detectable change in activity signs; ")
+    assert alone.endswith(" is not excluded. Terminal hairs fell.")
+
+
 def test_a_rise_since_the_previous_visit_is_told_beside_a_fall_since_baseline():
     relapsed = headline(patient_verdicts([active(1, 400), active(2, 10), active(3, 100)]))
     assert relapsed == "Activity signs fell; regrowth not shown. Since the previous visit activity signs rose."

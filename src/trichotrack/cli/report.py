@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trichotrack.cli.judging import Repeatability, StableWithin, judging_of
 from trichotrack.cli.record import DEFAULT, Json, PatientId, Record
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def report(
         str, typer.Option(help="Year, month and day once each, such as DD.MM.YYYY or D MMM YYYY.")
     ] = "YYYY-MM-DD",
     decimal: Annotated[Decimal, typer.Option(help="Decimal sign.")] = Decimal.POINT,
+    repeatability: Repeatability = None,
+    stable_within: StableWithin = None,
     as_json: Json = False,
 ) -> None:
     """Write a patient's report: verdicts, trends with treatments and SALT, marked pictures, methods.
@@ -63,8 +66,9 @@ def report(
     path = out or Path(f"report-{patient}.html")
     _check(path)
     say = voice(language, date_format=date_format, decimal=decimal.value)
+    judging = judging_of(repeatability, stable_within)
     with open_record(record) as session:
-        story = patient_story(session, patient)
+        story = patient_story(session, patient, judging=judging)
     made = datetime.now().astimezone().date()
     missing: tuple[str, ...] = ()
     if path.suffix.lower() in _PDF:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trichotrack.cli.judging import Repeatability, StableWithin, judging_of
 from trichotrack.cli.record import DEFAULT, Json, PatientId, Record, accept
 from trichotrack.cli.visit_match import match
 from trichotrack.cli.words import numbered
@@ -16,7 +17,6 @@ from trichotrack.problems import InputError
 
 if TYPE_CHECKING:
     from trichotrack.visits.add import VisitAdded
-    from trichotrack.visits.judging import Judging
     from trichotrack.visits.plan import VisitPlan
 
 visit_app = typer.Typer(
@@ -120,13 +120,8 @@ def list_visits(
 def show(
     patient: PatientId,
     record: Record = DEFAULT,
-    repeatability: Annotated[
-        Path | None,
-        typer.Option(help="Judge by a measured variation: what `trichotrack record repeatability --json` wrote."),
-    ] = None,
-    stable_within: Annotated[
-        float | None, typer.Option(help="A ratio such as 2: say 'stable' where the change is shown to be smaller.")
-    ] = None,
+    repeatability: Repeatability = None,
+    stable_within: StableWithin = None,
     as_json: Json = False,
 ) -> None:
     """Show the density of each sign by visit, with its interval and whether it changed.
@@ -138,7 +133,7 @@ def show(
     from trichotrack.visits.story import patient_story
     from trichotrack.visits.verdict import beside, shared
 
-    judging = _judging(repeatability, stable_within)
+    judging = judging_of(repeatability, stable_within)
     with open_record(record) as session:
         story = patient_story(session, patient, judging=judging)
     if as_json:
@@ -165,10 +160,7 @@ def show(
 def trend(
     patient: PatientId,
     record: Record = DEFAULT,
-    repeatability: Annotated[
-        Path | None,
-        typer.Option(help="Allow for a measured variation: what `trichotrack record repeatability --json` wrote."),
-    ] = None,
+    repeatability: Repeatability = None,
     as_json: Json = False,
 ) -> None:
     """Describe each sign's course over five or more visits: its change a month, and beside that on each drug.
@@ -182,7 +174,7 @@ def trend(
     from trichotrack.visits.trend import CAVEAT
 
     with open_record(record) as session:
-        trends = patient_trend(session, patient, judging=_judging(repeatability))
+        trends = patient_trend(session, patient, judging=judging_of(repeatability))
     if as_json:
         rows = [{**asdict(one), "sentences": one.sentences} for one in trends]
         typer.echo(json.dumps({"patient": patient, "trends": rows, "caveat": CAVEAT}, indent=1))
@@ -197,13 +189,6 @@ def trend(
 
 visit_app.command("accept")(accept)
 visit_app.command("match")(match)
-
-
-def _judging(repeatability: Path | None, stable_within: float | None = None) -> Judging:
-    from trichotrack.visits.judging import ASSUMED_CV, Judging, measured_cv
-
-    cv, df = measured_cv(repeatability) if repeatability else (ASSUMED_CV, None)
-    return Judging(cv, df, stable_within)
 
 
 def _show_plan(plan: VisitPlan, record: str | Path, *, to_stderr: bool) -> None:

@@ -108,8 +108,8 @@ def what_it_takes(sites: Sequence[SiteCounts], *, cv: float, level: float) -> st
         enough = _enough_fields(now, most, before, cv, level)
         if enough:
             return f"With {_fields(enough)} a site at {when}, {what} would show."
-    endless = [replace(s, count0=1e7 * s.count0, count1=1e7 * s.count1) for s in strata]
-    if cv and overdispersed_p_value(*_sums(endless), null_share(strata), cv) > level:
+    endless = [replace(s.stratum, count0=1e7 * s.stratum.count0, count1=1e7 * s.stratum.count1) for s in now]
+    if cv and overdispersed_p_value(*_sums(endless), null_share(endless), cv) > level:
         return f"A between-capture variation of {100 * cv:.2g} % hides {what}, however many fields are taken."
     return f"Even {MOST_FIELDS} more fields a site at both visits would not show {what}."
 

@@ -42,10 +42,10 @@ def _days(text: str) -> tuple[date, date] | None:
         return None
     year, month, day = (int(part) if part else None for part in match.groups(default=""))
     try:
-        start = date(year or 0, month or 1, day or 1)
+        start = date(year or 0, 1 if month is None else month, 1 if day is None else day)
     except ValueError:
         return None
     if day is not None:
         return start, start
-    last_month = month or 12
+    last_month = 12 if month is None else month
     return start, date(start.year, last_month, calendar.monthrange(start.year, last_month)[1])

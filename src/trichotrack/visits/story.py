@@ -256,7 +256,10 @@ def patient_trend(session: Session, patient_id: str, *, judging: Judging = USUAL
     found = patient_of(session, patient_id)
     stored = [(visit, one) for visit, captures in _visits(session, found) for one in captures]
     captures = [_read_capture(visit, capture, cutoff) for visit, (capture, cutoff) in stored]
-    periods = [TreatmentPeriod(t.drug, t.start_day, t.end_day) for t in _treatments(found)]
+    periods = [
+        TreatmentPeriod(t.drug, t.start_day, t.end_day, stopped=t.end_day is None and bool(t.stop_reason))
+        for t in _treatments(found)
+    ]
     return patient_trends(captures, periods, synthetic=found.synthetic, judging=judging)
 
 

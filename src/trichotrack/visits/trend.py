@@ -27,11 +27,12 @@ CAVEAT = (
 
 @dataclass(frozen=True)
 class TreatmentPeriod:
-    """start, end: outermost possible days; None: unknown start, or going on."""
+    """start, end: outermost possible days; None: unknown start, or going on. stopped: at an end that nobody knows."""
 
     drug: str
     start: dt.date | None
     end: dt.date | None
+    stopped: bool = False
 
     def covers(self, day: dt.date) -> bool:
         """Whether a visit counts as on the drug: after the day it began (nothing changed on that), until its end."""
@@ -148,7 +149,9 @@ def _covariates(
     for drug in dict.fromkeys(period.drug for period in periods):
         on = np.array([float(any(p.drug == drug and p.covers(day) for p in periods)) for day in days])
         tried = np.column_stack([np.ones(len(days)), *columns, on])
-        if on.min() == on.max():
+        if any(p.drug == drug and p.stopped for p in periods):
+            left_out.append(f"{drug}: stopped on a day not known")
+        elif on.min() == on.max():
             when = "every visit" if on.max() else "no visit"
             left_out.append(f"{drug}: taken at {when}")
         elif np.linalg.matrix_rank(tried) <= len(columns) + 1:

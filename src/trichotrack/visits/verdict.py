@@ -311,18 +311,22 @@ def shared(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 def headline(verdicts: Sequence[Verdict]) -> str:
     """The one sentence for page one, from the verdicts of the last visit against baseline.
 
-    A second one follows where the activity signs went another way since the previous visit: a relapse after a fall.
+    More follow where other hair fell, and where the activity signs went another way since the previous visit: a relapse
+    after a fall.
     """
     if not verdicts:
         return "One visit so far: nothing to compare with."
     last = verdicts[-1].visit_id
     latest = {v.name: v for v in verdicts if v.visit_id == last and v.against == "baseline"}
     active = latest.get(ACTIVE_LOAD)
-    regrown = [
-        label_of(name)
-        for name in ("early_regrowth", "terminal_hair")
-        if name in latest and latest[name].outcome == "rose"
-    ]
+    regrown, lost = (
+        [
+            label_of(name)
+            for name in ("early_regrowth", "terminal_hair")
+            if name in latest and latest[name].outcome == to
+        ]
+        for to in ("rose", "fell")
+    )
     if active is None:
         told = "Whether activity signs changed cannot be told: not all three of them are read."
     elif active.outcome == "fell":
@@ -339,6 +343,9 @@ def headline(verdicts: Sequence[Verdict]) -> str:
         told = f"No detectable change in activity signs; {interval_text(active.low, active.high)} is not excluded."
     else:
         told = f"Whether activity signs changed cannot be told: {active.reason}."
+    if lost:
+        fewer = " and ".join(lost)
+        told += f" {fewer[0].upper()}{fewer[1:]} fell."
     recent = next((v for v in verdicts if v.visit_id == last and v.primary and v.against == "previous"), None)
     if active and recent and recent.outcome in {"fell", "rose"} and recent.outcome != active.outcome:
         told += f" Since the previous visit activity signs {recent.outcome}."
