@@ -95,6 +95,14 @@ def test_without_field_the_captures_of_a_site_are_repeats_and_it_is_said(tmp_pat
     assert "taken as repeats of one spot" in plan.notes[0]
 
 
+def test_the_record_keeps_of_a_name_only_what_it_says_of_the_spot(tmp_path, record):
+    folder = write_visit(tmp_path / "visit" / "Kim Minji", {"KIM-MINJI_Vertex_1_2": 3})
+    added, _ = add(record, folder.parent, pattern="{any}_{site}_{field}_{n}")
+    assert [reading.file for reading in added.readings] == ["vertex_1_2.png"]
+    assert [one.file for visit in story(record).visits for one in visit.captures] == ["vertex_1_2.png"]
+    assert b"inji" not in record.read_bytes()
+
+
 def test_a_visit_is_read_and_stored_with_its_densities(tmp_path, record):
     added, _ = add(record, write_visit(tmp_path / "visit", NAMES))
     assert (added.added, added.known, added.problems) == (4, 0, ())
@@ -228,7 +236,7 @@ def test_verdicts_wait_for_review_and_then_carry_the_reviewer(tmp_path, record):
         assert accept_readings(session, "P001", "A. Kim") == 6
         assert accept_readings(session, "P001", "B. Lee") == 0
     told = story(record)
-    assert told.headline == "Activity signs fell; regrowth not shown."
+    assert told.headline == "Activity signs fell; regrowth not shown. Terminal hairs fell."
     assert {capture.reviewed_by for visit in told.visits for capture in visit.captures} == {"A. Kim"}
     assert not any("unreviewed" in notice for notice in told.notices)
 
@@ -238,7 +246,7 @@ def test_a_synthetic_patient_shows_verdicts_and_says_synthetic_first(tmp_path, r
         add_patient(session, "P001", synthetic=True)
     two_visits(tmp_path, record)
     told = story(record)
-    assert told.headline == "Synthetic patient: Activity signs fell; regrowth not shown."
+    assert told.headline == "Synthetic patient: Activity signs fell; regrowth not shown. Terminal hairs fell."
     assert told.notices[0].startswith("Synthetic patient: made up")
     assert all(verdict.sentence.startswith("Synthetic patient: ") for verdict in told.verdicts)
 

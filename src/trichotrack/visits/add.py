@@ -106,8 +106,7 @@ def _read(
         scale = Scale.from_field_width(field_width_mm, capture.width)
     reading = counter.read(capture, scale=scale, preparation=preparation)
     jpeg, size_px = kept_picture(capture)
-    # The folder's own path says more of the clinic than the record needs.
-    return _Read(planned, dataclasses.replace(reading, file=planned.file), jpeg, size_px)
+    return _Read(planned, dataclasses.replace(reading, file=planned.kept_name), jpeg, size_px)
 
 
 def kept_picture(capture: Capture) -> tuple[bytes, tuple[int, int]]:
@@ -138,7 +137,7 @@ def _store(
         visit.captures.append(
             schema.Capture(
                 sha256=planned.sha256,
-                file=planned.file,
+                file=planned.kept_name,
                 site=planned.site,
                 field=planned.field,
                 n=planned.n,

@@ -33,6 +33,11 @@ class PlannedCapture:
     field: str
     n: str
 
+    @property
+    def kept_name(self) -> str:
+        """What the record calls it: by what its name says of the spot. The rest of a name may be a person's."""
+        return "_".join(part for part in (self.site, self.field, self.n) if part) + self.path.suffix.lower()
+
 
 @dataclass(frozen=True)
 class VisitPlan:
