@@ -75,6 +75,17 @@ def test_a_visit_where_nothing_was_counted_is_told_and_has_no_ratio():
 
 
 @pytest.mark.slow
+def test_an_arm_of_one_patient_has_its_density_without_an_interval_and_is_not_compared():
+    rows = [row for row in drawn(14, months=(0, 4)) if row.arm == "A" or row.patient == "p1"]
+    assert len({row.patient for row in rows if row.arm == "B"}) == 1
+    found = counts_over_visits(rows, "active_load", (4,), 1.0)
+    alone = [one for one in found.densities if one.arm == "B"]
+    assert [one.patients for one in alone] == [1, 1]
+    assert all(math.isnan(one.low) and one.density == pytest.approx(one.count / one.area_cm2) for one in alone)
+    assert "Only one patient in B at month 4: no interval." in found.notes
+    assert {ratio.arm for ratio in found.ratios} == {"A"}
+
+
 def test_stable_patients_are_seldom_told_of_a_change():
     p = [
         counts_over_visits(drawn(12, seed=seed, arms=("A",), months=(0, 2)), "black_dot", [2], 0.5).ratios[0].p

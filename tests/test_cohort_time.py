@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cohort_made import cohort, person
 from trichotrack.cohort.endpoints import Settings, analysis_set
 from trichotrack.cohort.response_time import (
+    LEAST_FOLLOWED,
     ResponseInterval,
     kaplan_meier,
     response_interval,
@@ -103,3 +104,15 @@ def test_nobody_seen_after_the_start_has_no_time():
         response_time(people)
     with pytest.raises(InputError, match="left < right"):
         turnbull([3], [3])
+
+
+def test_a_share_is_told_only_while_enough_patients_were_still_followed():
+    left_early = [person(f"p{i}", {0: 80, 3: 75, 6: 70}) for i in range(9)]
+    alone = analysis_set(cohort(*left_early, person("q", {0: 90, 6: 60, 12: 10})), Settings())
+    time = response_time(alone, resamples=20)
+    assert [step.at_risk for step in time.steps] == [1]
+    assert time.told is None
+    early = [person(f"e{i}", {0: 80, 3: 10}) for i in range(3)]
+    many = response_time(analysis_set(cohort(*early, *left_early, person("q", {0: 90, 6: 60, 12: 10})), Settings()))
+    assert (many.told.month, many.told.at_risk) == (3, 13)
+    assert many.steps[-1].at_risk < LEAST_FOLLOWED

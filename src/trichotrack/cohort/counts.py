@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ class VisitCount:
 
 @dataclass(frozen=True)
 class Density:
-    """Per cm² of an arm at a visit, with its 95 % interval. low, high: NaN where nothing was counted at all."""
+    """Per cm² of an arm at a visit, with its 95 % interval. low, high: NaN of nothing counted, or of one patient."""
 
     arm: str
     month: float
@@ -125,7 +126,15 @@ def counts_over_visits(
         f"Nothing was counted {_in(arm)}at month {month:g}: a ratio to zero has no interval here, so it has none."
         for arm, month in empty
     ]
-    used = [(month, row) for month, row in planned if (row.arm, month) not in empty]
+    lone = _lone_cells(planned)
+    notes += [
+        f"Only one patient {_in(arm)}at month {month:g}: no interval."
+        for arm, month in lone
+        if (arm, month) not in empty
+    ]
+    used = [(month, row) for month, row in planned if (row.arm, month) not in {*empty, *lone}]
+    if not used:
+        raise InputError("no arm has two patients at a visit within the windows: there is nothing to compare.")
     cells = sorted({(row.arm, month) for month, row in used})
     fit = _fit(used, _cell_design(used, cells))
     densities = _densities(planned, cells, fit)
@@ -152,6 +161,12 @@ def _empty_cells(planned: Sequence[tuple[float, VisitCount]]) -> list[tuple[str,
     for month, row in planned:
         sums[row.arm, month] = sums.get((row.arm, month), 0.0) + row.count
     return sorted(key for key, total in sums.items() if total == 0)
+
+
+def _lone_cells(planned: Sequence[tuple[float, VisitCount]]) -> list[tuple[str, float]]:
+    """Arms × visits of one patient: nothing tells how much patients differ there."""
+    patients = Counter((row.arm, month) for month, row in planned)
+    return sorted(key for key, number in patients.items() if number == 1)
 
 
 @dataclass(frozen=True)
@@ -192,7 +207,12 @@ def _fit(used: Sequence[tuple[float, VisitCount]], x: Array) -> _Fit:
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit = model.fit(cov_type="bias_reduced" if clusters < FEW_CLUSTERS else "robust", maxiter=200)
+        try:
+            fit = model.fit(cov_type="bias_reduced" if clusters < FEW_CLUSTERS else "robust", maxiter=200)
+        except np.linalg.LinAlgError:
+            raise InputError(
+                f"{clusters} patients in {x.shape[1]} arms × visits do not determine the intervals: ask for fewer months."
+            ) from None
     return _Fit(np.asarray(fit.params), np.asarray(fit.cov_params()), clusters, float(spare))
 
 
@@ -203,7 +223,7 @@ def _densities(
     for arm, month in sorted({(row.arm, month) for month, row in planned}):
         here = [row for at, row in planned if (row.arm, at) == (arm, month)]
         count, area = sum(row.count for row in here), sum(row.area_cm2 for row in here)
-        density, low, high = 0.0, math.nan, math.nan
+        density, low, high = count / area, math.nan, math.nan
         if (arm, month) in cells:
             unit = np.array([float(cell == (arm, month)) for cell in cells])
             density, low, high = (math.exp(value) for value in fit.contrast(unit)[:3])
@@ -225,6 +245,8 @@ def _between_arms(used: Sequence[tuple[float, VisitCount]], arms: Sequence[str])
     """Each arm against the first, at each visit after baseline, given the baseline density."""
     before = {row.patient: row for month, row in used if month == 0}
     rows = [(month, row) for month, row in used if month > 0 and row.patient in before]
+    lone = _lone_cells(rows)
+    rows = [(month, row) for month, row in rows if (row.arm, month) not in lone]
     without = len({row.patient for month, row in used if month > 0} - set(before))
     notes = [f"{without} patients without a baseline are not in the comparison of arms."] if without else []
     cells = sorted({(row.arm, month) for month, row in rows})

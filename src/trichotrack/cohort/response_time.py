@@ -16,6 +16,10 @@ from trichotrack.problems import InputError
 Array = NDArray[np.float64]
 
 RESAMPLES = 500
+
+LEAST_FOLLOWED = 5
+"""Patients still followed, below which a share by a month rests on too few to be told in a sentence."""
+
 _TOLERANCE, _MOST_STEPS = 1e-10, 20_000
 
 
@@ -79,6 +83,11 @@ class ResponseTime:
     steps: tuple[Step, ...]
     median: float
     turnbull: tuple[TurnbullStep, ...]
+
+    @property
+    def told(self) -> Step | None:
+        """The last step at which at least LEAST_FOLLOWED were still followed; None where there is none."""
+        return next((step for step in reversed(self.steps) if step.at_risk >= LEAST_FOLLOWED), None)
 
 
 def response_time(people: AnalysisSet, *, resamples: int = RESAMPLES, seed: int = 0) -> ResponseTime:

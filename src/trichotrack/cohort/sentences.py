@@ -11,7 +11,7 @@ from trichotrack.cohort.endpoints import percent
 from trichotrack.cohort.logistic import FEW_EVENTS, LogisticFit, Odds
 from trichotrack.cohort.people import SALT_NOTE
 from trichotrack.cohort.prediction import Prediction
-from trichotrack.cohort.response_time import ResponseTime
+from trichotrack.cohort.response_time import LEAST_FOLLOWED, ResponseTime, Step, TurnbullStep
 
 POLARISED = ("totalis", "universalis")
 """AA types whose responses tend to be all or nothing, so that a mean describes nobody."""
@@ -100,28 +100,38 @@ def _time(found: CohortAnalysis) -> list[str]:
         return ["Nobody was seen after treatment start."]
     ever = sum(one.seen for one in time.intervals)
     said = [f"SALT ≤ 20 was seen at some visit in {ever} of {len(time.intervals)}."]
-    if time.steps:
-        last = time.steps[-1]
-        median = f"half by month {time.median:.3g}" if math.isfinite(time.median) else "half is not reached"
+    last = time.told
+    if last:
+        reached = math.isfinite(time.median) and time.median <= last.month
+        median = f"half by month {time.median:.3g}" if reached else "half is not reached"
         said.append(
-            f"Kaplan–Meier, by the visit at which it was seen: {percent(last.share)} % "
-            f"(95 % {percent(last.low)}–{percent(last.high)}) by month {last.month:.3g}; {median}."
+            f"Kaplan–Meier, by the visit at which it was seen: {percent(last.share)} %{_interval(last)} by month "
+            f"{last.month:.3g}; {median}."
         )
-        said.append(_turnbull(time))
+        said += _turnbull(time, last.month)
         said.append("Both suppose that those who stopped had the prospects of those who stayed.")
+    if time.steps and last is not time.steps[-1]:
+        said.append(f"At later visits fewer than {LEAST_FOLLOWED} were still followed: too few to tell a share by.")
     return said
 
 
-def _turnbull(time: ResponseTime) -> str:
-    steps = [step for step in time.turnbull if math.isfinite(step.right) and step.mass > 0.0005]
+def _interval(step: Step | TurnbullStep) -> str:
+    """ " (95 % 30–53)"; "" where all were alike, of which no interval can be made so."""
+    alike = step.high - step.low < 1e-9
+    return "" if alike else f" (95 % {percent(step.low)}–{percent(step.high)})"
+
+
+def _turnbull(time: ResponseTime, month: float) -> list[str]:
+    steps = [step for step in time.turnbull if step.right <= month and step.mass > 0.0005]
+    if not steps:
+        return []
     parts = [f"{percent(step.mass)} % between months {step.left:.3g} and {step.right:.3g}" for step in steps[:6]]
     more = "; …" if len(steps) > 6 else ""
     last = steps[-1]
-    return (
+    return [
         "It came between two visits, not at one (interval-censored, Turnbull): "
-        f"{'; '.join(parts)}{more}: {percent(last.by)} % (95 % {percent(last.low)}–{percent(last.high)}) by month "
-        f"{last.right:.3g}."
-    )
+        f"{'; '.join(parts)}{more}: {percent(last.by)} %{_interval(last)} by month {last.right:.3g}."
+    ]
 
 
 def _logistic(found: CohortAnalysis) -> list[str]:
