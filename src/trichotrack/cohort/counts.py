@@ -134,7 +134,7 @@ def counts_over_visits(
     ]
     used = [(month, row) for month, row in planned if (row.arm, month) not in {*empty, *lone}]
     if not used:
-        raise InputError("no arm has two patients at a visit within the windows: there is nothing to compare.")
+        raise InputError("no arm has two patients at a visit within the windows: too few for an interval.")
     cells = sorted({(row.arm, month) for month, row in used})
     fit = _fit(used, _cell_design(used, cells))
     densities = _densities(planned, cells, fit)
@@ -211,7 +211,7 @@ def _fit(used: Sequence[tuple[float, VisitCount]], x: Array) -> _Fit:
             fit = model.fit(cov_type="bias_reduced" if clusters < FEW_CLUSTERS else "robust", maxiter=200)
         except np.linalg.LinAlgError:
             raise InputError(
-                f"{clusters} patients in {x.shape[1]} arms × visits do not determine the intervals: ask for fewer months."
+                f"{clusters} patients in {x.shape[1]} arms × visits determine no interval: ask for fewer months."
             ) from None
     return _Fit(np.asarray(fit.params), np.asarray(fit.cov_params()), clusters, float(spare))
 

@@ -116,7 +116,7 @@ def _time(found: CohortAnalysis) -> list[str]:
 
 
 def _interval(step: Step | TurnbullStep) -> str:
-    """ " (95 % 30–53)"; "" where all were alike, of which no interval can be made so."""
+    """As in "(95 % 30–53)", after a space; "" where all were alike, of which no interval can be made so."""
     alike = step.high - step.low < 1e-9
     return "" if alike else f" (95 % {percent(step.low)}–{percent(step.high)})"
 
@@ -128,10 +128,11 @@ def _turnbull(time: ResponseTime, month: float) -> list[str]:
     parts = [f"{percent(step.mass)} % between months {step.left:.3g} and {step.right:.3g}" for step in steps[:6]]
     more = "; …" if len(steps) > 6 else ""
     last = steps[-1]
-    return [
+    told = (
         "It came between two visits, not at one (interval-censored, Turnbull): "
         f"{'; '.join(parts)}{more}: {percent(last.by)} %{_interval(last)} by month {last.right:.3g}."
-    ]
+    )
+    return [told]
 
 
 def _logistic(found: CohortAnalysis) -> list[str]:
