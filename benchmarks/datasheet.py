@@ -68,8 +68,8 @@ versions of `requirements.lock`):
 
     trichotrack synth demo --out data/demo --seed {seed}
 
-Neither a training nor an exam draws from that seed (a training's is 0 unless a recipe says otherwise): no capture here
-is one that the bundled model was taught on.
+No exam draws from that seed. One pass of the bundled model had a seed of the same number, and drew other scales, sizes
+and priors from it: no capture here is one that the model was taught on.
 
 A scalp is drawn in µm and then photographed: [how, and every assumption](../docs/synthetic-scalp.md). What a
 label means:

@@ -35,7 +35,11 @@ FIGURES = (
         "Real captures, zero-shot: any hair root",
         "Clipped scalps at 70×: roots, not signs of alopecia areata.",
     ),
-    ("fine-tuning", "Real captures, fine-tuned", "The same steps from these weights, from ImageNet and from scratch."),
+    (
+        "fine-tuning",
+        "Real captures, fine-tuned",
+        "The same steps from bundled weights, from ImageNet and, where told, from scratch.",
+    ),
     (
         "exam-difficulty",
         "Is the synthetic exam too easy?",
@@ -110,8 +114,8 @@ and command: [benchmarks](benchmarks.md).
 - Figures on synthetic captures say how well it reads this renderer, and nothing of people. Real figures here
   are of hair roots on clipped scalps, from one hospital at one magnification.
 - Look-alikes: clipped stubs (broken hairs); shaved stubs, dye, fibres, tattooed dots (black dots).
-- White hair on light skin was learnt late: its figures stand apart above (`white hair`), and are worse for broken,
-  tapering and short vellus hairs.
+- White hair on light skin was learnt late: its figures stand apart above (`white hair`), and are worse for most signs,
+  tapering and short vellus hairs among them.
 - Scores are not probabilities. Readings are unreviewed until a person accepts them.
 - {scales}
 
@@ -128,8 +132,9 @@ you read stay on your computer.
 With labels of your own ([training](training.md) has the settings):
 
 ```
-uv run train.py fit --config configs/demo.yaml --data.init_args.labels my-labels
-uv run export.py runs/demo/version_0/checkpoints/best.ckpt my-model.onnx
+uv run trichotrack labels describe my-labels
+uv run train.py fit --config configs/few.yaml --config my-labels/described/plan.yaml
+uv run export.py runs/my-labels/version_0/checkpoints/best.ckpt my-model.onnx
 uv run trichotrack evaluate my-model.onnx my-labels --split test --out evaluation
 ```
 

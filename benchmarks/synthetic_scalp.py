@@ -15,6 +15,7 @@ from dataclasses import Field, fields, is_dataclass
 from itertools import pairwise
 from typing import Any
 
+import yaml
 from page_parts import AUGMENTED
 from pages import ROOT, keep, table, wrapped
 from records import RESULTS
@@ -24,6 +25,7 @@ from trichotrack.synth.priors import HELD_OUT, CameraPriors, OverlayPriors, Prio
 
 HERE = "<speed>"
 DOCUMENT = ROOT / "docs" / "synthetic-scalp.md"
+RECIPE = ROOT / "configs" / "bundled.yaml"
 PARTS: tuple[tuple[str, type], ...] = (
     ("What grows", ScalpPriors),
     ("Skin", SkinPriors),
@@ -214,11 +216,17 @@ def _value(value: Any, between: str = " to ") -> str:
 
 def held_out() -> str:
     """The nuisances, each with the priors that it replaces."""
-    default = Priors()
-    rows = []
+    default, rows = Priors(), []
+    recipe = yaml.safe_load(RECIPE.read_text("utf-8"))["data"]["init_args"]["richer"]
+    richer = {
+        name: f"; much of training: {_value(tuple(values))}"
+        for name, values in recipe.items()
+        if isinstance(values, list)
+    }
     for name, other in HELD_OUT.items():
         parts = [
-            f"`{part.name}.{one.name}` {_value(getattr(theirs, one.name))} (trained: {_value(getattr(ours, one.name))})"
+            f"`{part.name}.{one.name}` {_value(getattr(theirs, one.name))} "
+            f"(default: {_value(getattr(ours, one.name))}{richer.get(one.name, '')})"
             for part in fields(Priors)
             for ours, theirs in [(getattr(default, part.name), getattr(other, part.name))]
             for one in fields(theirs)

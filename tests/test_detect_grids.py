@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from trichotrack.detect.decode import ASIDE, around, between, decode, local_maxima, valid_cells
-from trichotrack.detect.targets import cells_of, discs, heatmap, nearest_points, offsets
+from trichotrack.detect.targets import cells_of, discs, heatmap, offsets
 
 STRIDE = 4
 
@@ -31,36 +31,12 @@ def test_points_come_back_from_their_grid_within_a_hundredth_of_a_cell(case):
     points, grid = case
     heat = heatmap(points, grid, stride=STRIDE, sigma_px=6.0)
     peaks = (heat * local_maxima(heat[None])[0])[None]
-    offset = offsets(points, nearest_points(points, grid, STRIDE), STRIDE)
-    found = decode(peaks, offset, stride=STRIDE, thresholds=[0.99], groups=[None], min_distance_px=4.0)
+    found = decode(
+        peaks, offsets(points, grid, STRIDE), stride=STRIDE, thresholds=[0.99], groups=[None], min_distance_px=4.0
+    )
     assert len(found) == len(points)
     for point in points:
         assert np.abs(found.xy - point).max(axis=1).min() < 0.01 * STRIDE
-
-
-@given(sparse_points(), st.integers(-1, 1), st.integers(-1, 1))
-@settings(deadline=None)
-def test_a_cell_beside_a_point_tells_of_the_same_place_as_the_one_that_holds_it(case, down, right):
-    points, grid = case
-    nearest = nearest_points(points, grid, STRIDE)
-    offset = offsets(points, nearest, STRIDE)
-    for number, (row, column) in enumerate(cells_of(points, grid, STRIDE) + np.array([down, right])):
-        # Points lie three cells apart, so that cells beside one may touch another's: nearest tells whose they are.
-        if 0 <= row < grid[0] and 0 <= column < grid[1] and nearest[row, column] == number:
-            told = (np.array([column, row]) + 0.5 + offset[:, row, column]) * STRIDE
-            assert told == pytest.approx(points[number], abs=1e-3)
-
-
-@given(st.lists(st.tuples(st.floats(0, 39.9), st.floats(0, 39.9)), max_size=12))
-def test_a_cell_tells_of_its_own_point_and_else_of_one_that_touches_it(points):
-    xy = np.array(points, np.float64).reshape(-1, 2)
-    nearest, cells = nearest_points(xy, (10, 10), STRIDE), cells_of(xy, (10, 10), STRIDE)
-    for row, column in np.ndindex(10, 10):
-        away = np.abs(cells - (row, column)).max(axis=1)
-        number = nearest[row, column]
-        assert (number >= 0) == (away <= 1).any()
-        if number >= 0:
-            assert away[number] == away.min()
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.floats(-5, 5))

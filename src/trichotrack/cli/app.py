@@ -52,7 +52,7 @@ COMMANDS = {
     "record": Source("record:record_app", "The record as a whole: accept readings, import, export, freeze."),
     "reread": Source("reread:reread", "Read a patient's visits anew with another model, keeping the human marks."),
     "power": Source("power:power_app", "How many fields or patients a change takes to be seen."),
-    "report": Source("report:report", "Trends, verdicts and treatments of one patient, as one HTML file."),
+    "report": Source("report:report", "Trends, verdicts and treatments of one patient, as one HTML or PDF file."),
     "cohort": Source("cohort:cohort_app", "Cohorts: who responded and what predicts it; counts over visits; export."),
 }
 

@@ -1,8 +1,7 @@
 """Points to grids: what the network is asked to give for a set of roots.
 
 A cell (row i, column j) of stride s covers canonical pixels [s·j, s·(j+1)) × [s·i, s·(i+1)); its centre is at
-(j + 0.5, i + 0.5) in cells. The offset is from that centre to the point, in cells: within 0.5 along both axes in the
-cell that holds the point, within 1.5 in those around it.
+(j + 0.5, i + 0.5) in cells. The offset is from that centre to the point, in cells, so it lies in [-0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -45,31 +44,13 @@ def heatmap(
     return grid
 
 
-def nearest_points(points_px: NDArray[np.floating], grid_hw: tuple[int, int], stride: int) -> NDArray[np.int64]:
-    """Number (h, w) of the point that a cell tells of, -1 where none: one in it or in one of its eight neighbours.
-
-    Of several its own, if it has one (of two the last), or else the nearest along the axis on which it is further.
-    A peak often lies a cell beside its root, and what is read there must have been taught there.
-    """
-    owner = np.full(grid_hw, -1, np.int64)
-    nearest = np.full(grid_hw, np.inf)
-    places = np.asarray(points_px, np.float64).reshape(-1, 2)[:, ::-1] / stride - 0.5
-    for number, (place, (row, column)) in enumerate(zip(places, cells_of(points_px, grid_hw, stride), strict=True)):
-        beside = slice(max(0, row - 1), row + 2), slice(max(0, column - 1), column + 2)
-        rows, columns = (np.arange(*cut.indices(size)) for cut, size in zip(beside, grid_hw, strict=True))
-        away = np.maximum(np.abs(rows - place[0])[:, None], np.abs(columns - place[1]))
-        away[(rows == row)[:, None] & (columns == column)] = 0.0
-        nearer = away <= nearest[beside]
-        owner[beside][nearer], nearest[beside][nearer] = number, away[nearer]
-    return owner
-
-
-def offsets(points_px: NDArray[np.floating], owner: NDArray[np.int64], stride: int) -> NDArray[np.float32]:
-    """Offset (2, h, w) as x, y in cells to the point that each cell tells of (see nearest_points), 0 where none."""
-    grid = np.zeros((2, *owner.shape), np.float32)
-    rows, columns = np.nonzero(owner >= 0)
-    points = np.asarray(points_px, np.float64).reshape(-1, 2)[owner[rows, columns]] / stride
-    grid[:, rows, columns] = (points - (np.stack([columns, rows], axis=1) + 0.5)).T
+def offsets(points_px: NDArray[np.floating], grid_hw: tuple[int, int], stride: int) -> NDArray[np.float32]:
+    """Offset (2, h, w) as x, y in cells where a point lies, 0 elsewhere; of two points in a cell the last is kept."""
+    grid = np.zeros((2, *grid_hw), np.float32)
+    points = np.asarray(points_px, np.float64).reshape(-1, 2)
+    cells = cells_of(points, grid_hw, stride)
+    if len(points):
+        grid[:, cells[:, 0], cells[:, 1]] = (points / stride - (cells[:, ::-1] + 0.5)).T
     return grid
 
 

@@ -48,9 +48,9 @@ def focal(logits: Tensor, heat: Tensor, weight: Tensor, unplaced: Tensor | float
     return (hit + miss).sum() / (positive.sum() + unplaced).clamp(min=1.0)
 
 
-def at_roots(predicted: Tensor, target: Tensor, by_root: Tensor) -> Tensor:
-    """Mean absolute error (B, K, h, w) over the cells (B, h, w) by roots and the values known (not nan); else 0."""
-    known = by_root[:, None] & ~torch.isnan(target)
+def at_roots(predicted: Tensor, target: Tensor, root: Tensor) -> Tensor:
+    """Mean absolute error (B, K, h, w) over the root cells (B, h, w) and values that are known (not nan); else 0."""
+    known = root[:, None] & ~torch.isnan(target)
     error = (predicted - torch.where(known, target, predicted.detach())).abs() * known
     return error.sum() / known.sum().clamp(min=1)
 
@@ -115,17 +115,17 @@ def total(
     """
     logits, shaft = (value[..., None] for value in followed)
     heat, weight, target = (taken(batch[name], cells)[..., None] for name in ("heat", "weight", "shaft"))
-    by_root = taken(batch["by_root"][:, None], cells)[:, 0, :, None]
+    root = taken(batch["root"][:, None], cells)[:, 0, :, None]
     unplaced = batch["counted"].nan_to_num(0.0).sum() + batch["present"].nan_to_num(0.0).sum()
     terms = {
         "focal": focal(heads["logits"], batch["heat"], batch["weight"], unplaced),
-        "offset": at_roots(heads["offset"], batch["offset"], batch["by_root"]),
-        "shaft": at_roots(heads["shaft"], batch["shaft"], batch["by_root"]),
+        "offset": at_roots(heads["offset"], batch["offset"], batch["root"]),
+        "shaft": at_roots(heads["shaft"], batch["shaft"], batch["root"]),
         "scalp": scalp(heads["scalp"], batch["scalp"]),
         "strands": strands(heads["strands"], batch["strands"]),
         "followed": focal(logits, heat, weight, unplaced),
         "rivals": rivals(logits, heat, weight),
-        "followed_shaft": at_roots(shaft, target, by_root),
+        "followed_shaft": at_roots(shaft, target, root),
     }
     loss = torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum()
     return {"loss": loss, **terms}

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trichotrack.detect.targets import cells_of, discs, heatmap, nearest_points, offsets
+from trichotrack.detect.targets import cells_of, discs, heatmap, offsets
 from trichotrack.model.network import SHAFT_SCALE_UM
 from trichotrack.model.plan import STRIDE, Plan
 
@@ -108,12 +108,11 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
 
     image: uint8 (H, W, 3). heat: float32 (C, h, w). weight: float32 (C, h, w), 0 where nothing is known: unlabelled
     signs, all but the labelled cells of partial ones, those of which only a number or presence is known unless it is 0
-    (none there is as good as all marked), invalid scalp, and around ignored structures. root: bool (h, w), cells that
-    hold one; by_root: those and the cells around them, which tell of the nearest. offset: (2, h, w), where by_root.
-    shaft: (5, h, w), there too, nan where unknown; of a plan without a scale only the direction is known. scalp:
-    (1, h, w), 1 scalp, 0 not, nan unknown. strands: int64 (h, w), 0 for a hair without a root, 1 + channel for a sign's
-    shaft, -1 unknown. counted, present: float32 (C,), the number, and 1 or 0, nan where unknown. located: bool (C,),
-    exhaustive signs. seen: bool (h, w), cells that labels speak of.
+    (none there is as good as all marked), invalid scalp, and around ignored structures. offset: (2, h, w).
+    root: bool (h, w), cells with an offset. shaft: (5, h, w), nan where unknown; of a plan without a scale only the
+    direction is known. scalp: (1, h, w), 1 scalp, 0 not, nan unknown. strands: int64 (h, w), 0 for a hair without a
+    root, 1 + channel for a sign's shaft, -1 unknown. counted, present: float32 (C,), the number, and 1 or 0, nan where
+    unknown. located: bool (C,), exhaustive signs. seen: bool (h, w), cells that labels speak of.
     """
     height, width = sample.image.shape[:2]
     grid_hw = (height // STRIDE, width // STRIDE)
@@ -141,17 +140,14 @@ def tensors_of(sample: Sample, plan: Plan) -> Mapping[str, Tensor]:
     cells = cells_of(known.xy, grid_hw, STRIDE)
     root = np.zeros(grid_hw, np.bool_)
     root[cells[:, 0], cells[:, 1]] = True
-    nearest = nearest_points(known.xy, grid_hw, STRIDE)
-    by_root = nearest >= 0
     shaft = np.full((5, *grid_hw), np.nan, np.float32)
-    shaft[:, by_root] = _shaft(known, (width, height), plan.um_per_px)[nearest[by_root]].T
+    shaft[:, cells[:, 0], cells[:, 1]] = _shaft(known, (width, height), plan.um_per_px).T
     return {
         "image": torch.from_numpy(np.ascontiguousarray(sample.image)),
         "heat": torch.from_numpy(heat),
         "weight": torch.from_numpy(weight.astype(np.float32)),
-        "offset": torch.from_numpy(offsets(known.xy, nearest, STRIDE)),
+        "offset": torch.from_numpy(offsets(known.xy, grid_hw, STRIDE)),
         "root": torch.from_numpy(root),
-        "by_root": torch.from_numpy(by_root),
         "shaft": torch.from_numpy(shaft),
         "scalp": torch.from_numpy(scalp)[None],
         "strands": torch.from_numpy(strands.astype(np.int64) - UNNAMED_STRAND),

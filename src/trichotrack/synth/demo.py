@@ -19,7 +19,7 @@ from trichotrack.synth.render import MARGIN_UM, photograph
 from trichotrack.synth.write import NOTICE, Rows, Series, clinic_camera, label_set, rows_of, save_capture, write_series
 
 DEMO_SEED = 11
-"""Of data/demo. Not 0: that is the trainings' seed, and their captures would be drawn from the same numbers."""
+"""Of data/demo. Not 0: that is the trainings' usual seed, and their captures would be drawn from the same numbers."""
 
 PATIENT = "P001"
 SITES = ("vertex", "occipital")

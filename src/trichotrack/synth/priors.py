@@ -88,7 +88,7 @@ class ScalpPriors:
     14 with the leaning of `clings_um`, as on real 70x captures."""
     clipped_chance: float = 0.0
     """Chance of a clipped preparation, where no sign but short vellus and terminal hair and yellow dots is drawn.
-    The recipe of the bundled model draws a third of captures clipped."""
+    The recipe of the bundled model draws a fifth of captures clipped."""
     lying_hairs_per_cm2: Range = (0.0, 30.0)
     """Long hairs sent across from outside the known scalp, before `lying_share`. Assumed."""
     lying_absent: float = 0.4

@@ -241,7 +241,7 @@ CAPTURES = TableKind(
         "sha256": "of the original file: what the capture is known by",
         "patient": "pseudonym",
         "date": "day of the visit",
-        "file": "name of the original file below its folder",
+        "file": "what the record calls it: site, field and repeat, not the name of the original file",
         "site": "such as vertex",
         "field": "spot within the site; captures of one field are repeats",
         "n": "number of the repeat",
