@@ -148,6 +148,61 @@ def test_a_drug_taken_up_again_is_not_told_as_taken_all_along(story):
     )
     assert note(("2025-10", "2025-12-31"), ("2026-01", "")) == "Since 2025-10, 4 mg/day."
     assert note(("2025-10", ""), ("2026-01-20", "")) == "Since 2025-10, 4 mg/day."
+    assert note(("2011", "2012"), ("2024-01", "2024-06")) == "2011 to 2012; 2024-01 to 2024-06, 4 mg/day."
+    assert note(("2020", "2021"), ("2022-06", "2023"), ("2025-01", "")) == (
+        "2020 to 2021; 2022-06 to 2023; since 2025-01, 4 mg/day."
+    )
+    assert note(*((f"{year}", f"{year}") for year in range(2011, 2024, 2)), ("2025", "")) == (
+        "2011 to 2011; …; 2023 to 2023; since 2025, 4 mg/day."
+    )
+
+
+def test_a_drug_still_taken_is_told_as_going_on_whatever_dose_ended_beside_it(story):
+    def note(*made: tuple[str, str, str]) -> str:
+        treatments = tuple(a_treatment(i, "drug X", dose, start, end) for i, (dose, start, end) in enumerate(made))
+        return drug(replace(story, treatments=treatments), "drug X").small
+
+    assert note(("4", "2024-01", ""), ("8", "2025-01", "2025-02")) == "Since 2024-01, 4, 8 mg/day."
+    assert note(("4", "2024", "2025"), ("8", "2024-03", "2024-04")) == "2024 to 2025, 4, 8 mg/day."
+
+
+@given(st.lists(st.tuples(DAYS, st.integers(0, 900)), min_size=1, max_size=3))
+def test_no_day_of_a_pause_is_told_as_treated(made):
+    spans = [(first, first + timedelta(days=days)) for first, days in made]
+    treatments = tuple(a_treatment(i, "drug X", "", f"{a}", f"{b}") for i, (a, b) in enumerate(spans))
+    note = drug(replace(BASE, treatments=treatments), "drug X").small
+    told = [tuple(map(date.fromisoformat, re.findall(r"\d{4}-\d\d-\d\d", run))) for run in note.split(";")]
+    assert days_of(told) == days_of(spans)
+
+
+def days_of(spans) -> set[date]:
+    return {first + timedelta(days=i) for first, last in spans for i in range((last - first).days + 1)}
+
+
+def test_what_came_after_the_last_visit_stands_on_page_one(story):
+    visits = tuple(
+        replace(visit, date=day)
+        for visit, day in zip(story.visits[:2], (date(2026, 1, 5), date(2026, 2, 2)), strict=True)
+    )
+    salt = tuple(
+        SaltPoint(day, total)
+        for day, total in zip((*(visit.date for visit in visits), date(2026, 6, 1)), (80, 70, 10), strict=True)
+    )
+    taper = a_treatment(3, "drug C", "24", "2026-01-05", "", taper="2026-05-01 16; 2026-07-01 8")
+    treatments = (a_treatment(1, "drug A", "4", "2025-12", ""), a_treatment(2, "drug B", "8", "2026-04-01", ""), taper)
+    late = replace(story, visits=visits, salt=salt, treatments=treatments)
+    assert [row.name for row in rows(late, "drug")] == ["drug A", "drug C", "drug B"]
+    assert drug(late, "drug B").small == "Since 2026-04-01, 8 mg/day."
+    assert drug(late, "drug C").small == "Since 2026-01-05, 24 → 16 → 8 mg/day."
+    assert {"80", "70", "10"} <= set(texts(rows(late, "salt")[0].svg))
+
+
+@given(st.lists(st.tuples(PARTIAL, PARTIAL), max_size=30))
+def test_every_drug_has_a_row_or_is_counted_among_the_others(made):
+    treatments = tuple(a_treatment(i, f"drug {i}", "", start, end) for i, (start, end) in enumerate(made))
+    shown = rows(replace(BASE, treatments=treatments), "drug")
+    more = sum(int(row.name.split()[1]) for row in shown if row.name.startswith("and "))
+    assert sum(row.name.startswith("drug ") for row in shown) + more == len(made)
 
 
 def test_the_case_s_history_stands_on_page_one(story):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from trichotrack.report import bars, panels, words
@@ -18,7 +18,7 @@ from trichotrack.visits.story import PatientStory, TreatmentStory
 NOTICES = 3
 """On page one; the others stand with quality and refusals."""
 
-_LONGEST_NOTE = 150
+_LONGEST_NOTE, _MOST_RUNS = 150, 4
 _TEXT_MM, _LINE_MM, _LETTER_MM = 62.0, 3.25, 1.42
 _MM = 92.0 / panels.WIDTH
 PAGE_MM = {"a4": 297.0, "letter": 279.4}
@@ -213,7 +213,7 @@ def _salt_row(story: PatientStory, frame: Frame, room: Room, say: Voice) -> Pane
 
 def _chosen(story: PatientStory, frame: Frame, room: Room) -> tuple[list[tuple[str, list[list[bars.Bar]]]], int]:
     """Drugs that have a row, by their first start, and how many have none: those in the window go before the latest of
-    the earlier ones.
+    the earlier ones. Drugs without a bar, as where an end lies before its start, count among those that have none.
     """
     found = bars.lanes(story.treatments, frame.axis, compact=True)
 
@@ -222,7 +222,7 @@ def _chosen(story: PatientStory, frame: Frame, room: Room) -> tuple[list[tuple[s
         return max(ends)
 
     kept = sorted(found, key=latest, reverse=True)[: room.drugs]
-    return [drug for drug in found if drug in kept], len(found) - len(kept)
+    return [drug for drug in found if drug in kept], len({one.drug.casefold() for one in story.treatments}) - len(kept)
 
 
 def _drug_rows(story: PatientStory, frame: Frame, room: Room, say: Voice) -> list[PanelRow]:
@@ -244,14 +244,18 @@ def _drug_rows(story: PatientStory, frame: Frame, room: Room, say: Voice) -> lis
 def _drug_note(treatments: list[TreatmentStory], say: Voice) -> str:
     """When, at which doses, why stopped, and the response to one drug, as far as they find room in two lines."""
     ordered = sorted(treatments, key=lambda one: (one.start_day or date.min, one.end_day or date.max))
-    again = _taken_up_again(ordered) if bars.going_on(ordered[-1]) else 0
-    when = "; ".join(_when(part, say) for part in (ordered[:again], ordered[again:]) if part)
+    spans = list(dict.fromkeys(_when(run, say) for run in _runs(ordered)))
+    if len(spans) > _MOST_RUNS:
+        spans = [spans[0], "…", *spans[2 - _MOST_RUNS :]]
+    when = "; ".join(spans)
     doses = list(dict.fromkeys(bars.dose(one) for one in ordered if bars.dose(one)))
     units = {one.unit for one in ordered if one.dose}
     if len(doses) > 1 and len(units) == 1:
         doses = [one.dose for one in ordered if one.dose]
         doses = [*doses[:-1], f"{doses[-1]} {units.pop()}"]
-    parts = [words.as_sentence(f"{when}, {' → '.join(doses)}" if doses else when)]
+    # A dose taken beside one that outlasts it did not follow it.
+    in_turn = ordered == sorted(ordered, key=lambda one: one.end_day or date.max)
+    parts = [words.as_sentence(f"{when}, {(' → ' if in_turn else ', ').join(doses)}" if doses else when)]
     stops = list(dict.fromkeys(one.stop_reason for one in ordered if one.stop_reason))
     if stops:
         parts.append(say("treatment.stopped", reason="; ".join(stops)))
@@ -262,24 +266,24 @@ def _drug_note(treatments: list[TreatmentStory], say: Voice) -> str:
     return shortened(text, 1.0, text_width("n" * _LONGEST_NOTE, 1.0))
 
 
-def _when(ordered: list[TreatmentStory], say: Voice) -> str:
-    """From when to when one drug was taken, at whatever doses."""
-    first, last = ordered[0], ordered[-1]
-    if len(ordered) > 1 and first.start and bars.going_on(last):
-        return say("treatment.since", start=say.partial(first.start))
-    if len(ordered) > 1 and first.start and last.end:
-        return say("treatment.from_to", start=say.partial(first.start), end=say.partial(last.end))
-    return bars.when(last, say)
+def _when(run: list[TreatmentStory], say: Voice) -> str:
+    """From when to when one drug was taken without a pause, at whatever doses; since when, where one dose goes on."""
+    last = max(run, key=lambda one: (bars.going_on(one), one.end_day or date.max))
+    return bars.when(replace(last, start=run[0].start, start_day=run[0].start_day), say)
 
 
-def _taken_up_again(ordered: list[TreatmentStory]) -> int:
-    """Place of the treatment with which one drug was last taken up again after a pause; 0 where there was none."""
-    again, until = 0, date.min
-    for place, one in enumerate(ordered):
-        if place and one.start_day and (one.start_day - until).days > 1:
-            again = place
-        until = max(until, one.end_day or date.max)
-    return again
+def _runs(ordered: list[TreatmentStory]) -> list[list[TreatmentStory]]:
+    """Treatments with one drug, ordered by start, split at every pause; what began nobody knows when stands alone."""
+    runs: list[list[TreatmentStory]] = []
+    until = date.min
+    for one in ordered:
+        if runs and runs[-1][0].start_day and one.start_day and (one.start_day - until).days <= 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+            until = date.min
+        until = max(until, date.max if bars.going_on(one) else one.end_day or one.start_day or date.min)
+    return runs
 
 
 def _key(story: PatientStory, frame: Frame, say: Voice) -> str:

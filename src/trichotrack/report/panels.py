@@ -53,15 +53,16 @@ class Frame:
 
 
 def window(story: PatientStory) -> tuple[date, date] | None:
-    """The days drawn at full scale: all visits, and what SALT and treatment starts lie near them."""
-    starts = [one.start_day for one in story.treatments if one.start_day]
+    """The days drawn at full scale: all visits, and SALT and starts of doses near them or later, as only the past has a
+    scale of its own.
+    """
+    starts = [dose.start_day for one in story.treatments for dose in bars.stepped(one) if dose.start_day]
     if not story.visits:
         days = [*starts, *(one.end_day for one in story.treatments if one.end_day), *(s.date for s in story.salt)]
         return padded(days) if days else None
     first, last = story.visits[0].date, story.visits[-1].date
     reach = max((last - first).days, 28)
-    near = [salt.date for salt in story.salt] + starts
-    near = [day for day in near if (first - day).days <= reach and (day - last).days <= reach]
+    near = [day for day in (*(salt.date for salt in story.salt), *starts) if (first - day).days <= reach]
     return padded([first, last, *near])
 
 
