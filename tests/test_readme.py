@@ -95,11 +95,15 @@ def parse(words: list[str]) -> None:
         assert words[0] in {"pytest", "ruff", "mypy", "lint-imports", "pip"}
 
 
+PLAN = "my-labels/described/plan.yaml"
+"""Made by `labels describe`, and taken in test_labels_describe."""
+
+
 def parse_training(arguments: list[str]) -> None:
     from trichotrack.model.cli import main
 
-    if arguments[-1] == "my-labels/described/plan.yaml":
-        arguments = arguments[:-2]  # made by `labels describe`, and taken in test_labels_describe
+    if PLAN in arguments:
+        arguments = [one for at, one in enumerate(arguments) if PLAN not in arguments[at : at + 2]]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         patch.setattr("sys.argv", ["train.py"])
