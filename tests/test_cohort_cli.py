@@ -420,3 +420,8 @@ def read_cohort_of_export(folder):
     write_tables(folder, {"patients": [["patient", "aa_type", "start"],
                                        *([row["patient"], row["aa_type"], "2026-01-10"] for row in rows)]})  # fmt: skip
     return len(read_cohort(folder).patients)
+
+
+def test_baseline_salt_is_a_predictor_of_a_record_too(record, tmp_path):
+    told = run(record, "--drug", "drug A", "--out", tmp_path / "out", "--resamples", 0, "--predictors", "salt0>=50")
+    assert "not a column" not in told

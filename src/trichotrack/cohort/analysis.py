@@ -25,7 +25,7 @@ from trichotrack.cohort.endpoints import (
 )
 from trichotrack.cohort.linear import LinearFit, fit_linear
 from trichotrack.cohort.logistic import LogisticFit, OddsRow, fit_logistic
-from trichotrack.cohort.people import Cohort
+from trichotrack.cohort.people import Cohort, Kind
 from trichotrack.cohort.prediction import Prediction, predict
 from trichotrack.cohort.response_time import ResponseTime, response_time
 from trichotrack.cohort.terms import Term, continuous, design, parse_terms, usual_terms
@@ -83,7 +83,9 @@ def analyse(
     Raises InputError where nobody can be analysed or a predictor is not there.
     """
     settings = settings or Settings()
-    terms = parse_terms(predictors, cohort.kinds) if predictors else usual_terms(cohort)
+    # Baseline SALT is known of everyone, whether or not a column holds it.
+    kinds: dict[str, Kind] = {**cohort.kinds, "salt0": "number"}
+    terms = parse_terms(predictors, kinds) if predictors else usual_terms(cohort)
     people = analysis_set(cohort, settings)
     if not people.outcomes:
         reasons = sorted({reason for _, reason in people.left_out})
