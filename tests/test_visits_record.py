@@ -17,6 +17,7 @@ from trichotrack.visits.history import (
 )
 from trichotrack.visits.readings import accept_readings
 from trichotrack.visits.record import open_record
+from trichotrack.visits.schema import SCHEMA_VERSION
 from trichotrack.visits.story import patient_story
 
 
@@ -80,7 +81,7 @@ def test_a_record_of_a_newer_version_is_refused_in_a_sentence_and_left_alone(rec
     connection.commit()
     connection.close()
     with (
-        pytest.raises(InputError, match=r"newer trichotrack \(record version 99; this one reads 2\)"),
+        pytest.raises(InputError, match=rf"newer trichotrack \(record version 99; this one reads {SCHEMA_VERSION}\)"),
         open_record(record),
     ):
         pass

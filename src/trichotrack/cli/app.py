@@ -50,6 +50,7 @@ COMMANDS = {
     "event": Source("event:event_app", "Adverse events in the record."),
     "photo": Source("photo:photo_app", "Clinical photographs in the record."),
     "record": Source("record:record_app", "The record as a whole: accept readings, import, export, freeze."),
+    "amend": Source("amend:amend", "Put right what was entered wrongly in the record; what it was is kept."),
     "reread": Source("reread:reread", "Read a patient's visits anew with another model, keeping the human marks."),
     "power": Source("power:power_app", "How many fields or patients a change takes to be seen."),
     "report": Source("report:report", "Trends, verdicts and treatments of one patient, as one HTML or PDF file."),

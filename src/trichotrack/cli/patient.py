@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -75,20 +76,29 @@ def list_patients(record: Record = DEFAULT, as_json: Json = False) -> None:
 def show(patient: PatientId, record: Record = DEFAULT, as_json: Json = False) -> None:
     """Show what is known of a patient beside the captures: treatments, SALT, ClinRO, laboratory values, events.
 
+    And what was amended in the record, by whom and why.
+
     Example: trichotrack patient show P001
     """
+    from trichotrack.visits.amendments import amended
     from trichotrack.visits.overview import clinical_tables
     from trichotrack.visits.record import open_record
 
     with open_record(record) as session:
         tables = clinical_tables(session, patient)
+        amendments = amended(session, patient)
     if as_json:
-        typer.echo(json.dumps(tables, indent=1, ensure_ascii=False))
+        told = {**tables, "amendments": [{**asdict(one), "day": one.day.isoformat()} for one in amendments]}
+        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
         return
     for name, rows in tables.items():
         typer.echo(f"{name}:" if rows else f"{name}: none")
         for row in rows:
             typer.echo("  " + ", ".join(f"{column} {value}" for column, value in row.items() if value))
+    if amendments:
+        typer.echo("amended:")
+    for one in amendments:
+        typer.echo(f"  {one.day} {one.sentence} ({one.author}: {one.reason})")
 
 
 @patient_app.command("counts")

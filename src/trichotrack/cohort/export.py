@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trichotrack.cohort.write import write_table
-from trichotrack.runtime.reading import Reading
-from trichotrack.visits.readings import MODEL, current_reading, reviewed_by
+from trichotrack.visits.readings import MODEL, counted_reading, current_reading, reviewed_by
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -110,7 +109,7 @@ def _visit(patient: Patient, visit: Visit) -> Iterator[list[object]]:
 
 def _capture(patient: Patient, visit: Visit, capture: Capture) -> Iterator[list[object]]:
     current = current_reading(capture)
-    reading = Reading.from_json(current.reading)
+    reading = counted_reading(capture)
     scale, model = reading.scale, reading.model
     area = reading.area_cm2
     for name, sign in reading.signs.items():

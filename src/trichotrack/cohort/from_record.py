@@ -12,10 +12,9 @@ from trichotrack.cohort.counts import VisitCount
 from trichotrack.cohort.people import DAYS_PER_MONTH, AdverseEvent, Cohort, CohortPatient, Fact, Kind, SaltAt
 from trichotrack.cohort.score import POINTS, SignsFound
 from trichotrack.problems import InputError, Problem
-from trichotrack.runtime.reading import Reading
 from trichotrack.visits.comparable import unreviewed, why_not_comparable
 from trichotrack.visits.dates import first_day, last_day
-from trichotrack.visits.readings import current_reading, reviewed_by
+from trichotrack.visits.readings import counted_reading, current_reading, reviewed_by
 from trichotrack.visits.series import ACTIVE_LOAD, EARLY_REGROWTH, ReadCapture, count_in, site_visit_counts
 
 if TYPE_CHECKING:
@@ -225,7 +224,7 @@ def _visits(patient: Patient) -> Iterable[tuple[date, list[ReadCapture]]]:
             captures.append(
                 ReadCapture(
                     visit.id, visit.date, capture.site, capture.field, capture.preparation, capture.device,
-                    Reading.from_json(current.reading), bool(reviewed_by(current)), current.vellus_cutoff_um,
+                    counted_reading(capture), bool(reviewed_by(current)), current.vellus_cutoff_um,
                 )
             )  # fmt: skip
         if captures:

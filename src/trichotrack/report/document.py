@@ -25,6 +25,7 @@ def document(
         clinical.clinro(story, say),
         clinical.events(story, say),
         clinical.labs(story, say),
+        sections.amended(story, say),
         sections.methods(story, say),
     )
     return Document(

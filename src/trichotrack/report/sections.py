@@ -99,6 +99,19 @@ def _review_row(visit: VisitStory, say: Voice) -> tuple[Cell, ...]:
     return Cell(say.day(visit.date)), Cell(share), Cell(by or say("review.nobody")), Cell(str(kept))
 
 
+def amended(story: PatientStory, say: Voice) -> Section | None:
+    """What was entered wrongly and put right, by whom and why."""
+    if not story.amended:
+        return None
+    heads = tuple(Head(say(f"amended.{name}")) for name in ("day", "what", "by", "reason"))
+    rows = tuple(
+        (Cell(say.day(one.day)), Cell(words.capitalised(one.sentence)), Cell(one.author), Cell(one.reason))
+        for one in story.amended
+    )
+    blocks = (Paragraph(say("amended.note"), "small"), Table(heads, (Rows("", rows),), widths=(1.1, 4, 1.5, 2.5)))
+    return Section("amended", say("amended.title"), blocks)
+
+
 def figures(story: PatientStory, say: Voice) -> Section | None:
     """Density of every outcome at every visit, pooled and by site, with the reason for each gap."""
     if not story.series or not story.visits:

@@ -156,6 +156,8 @@ def shared_fields(
 def picture_of(capture: CaptureStory) -> tuple[Picture, tuple[MarkedObject, ...]]:
     """The stored picture with its scale, and the marks of the current reading in its px."""
     reading = capture.reading
+    if capture.to_reread:
+        raise InputError(Problem(capture.file, capture.to_reread, "Then match again."))
     if reading.scale is None:
         raise InputError(Problem(capture.file, "has no scale, so distances cannot be told", "Add it with its scale."))
     if reading.area_cm2 is None:

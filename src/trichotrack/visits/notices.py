@@ -33,7 +33,7 @@ def notices(captures: Sequence[ReadCapture], series: Sequence[SignSeries], *, sy
         for one in series
         if one.sites and not one.pooled_sites
     ]
-    told += [text for one in series if one.name in SIGN for text in _refused(one.label, one.name, captures)]
+    told += _refused(series, captures)
     flagged = sum(not capture.reading.quality.ok for capture in captures)
     if flagged:
         told.append(
@@ -44,12 +44,18 @@ def notices(captures: Sequence[ReadCapture], series: Sequence[SignSeries], *, sy
     return tuple(told)
 
 
-def _refused(label: str, name: str, captures: Sequence[ReadCapture]) -> list[str]:
-    reasons = [reason for capture in captures if (reason := count_in(capture.reading, name)[1])]
-    if not reasons:
-        return []
-    told = "; ".join(dict.fromkeys(reasons))
-    return [f"{label}: refused in {len(reasons)} of {len(captures)} captures ({told}); left out, not counted as zero."]
+def _refused(series: Sequence[SignSeries], captures: Sequence[ReadCapture]) -> list[str]:
+    """Signs refused in as many captures for the same reasons are named together."""
+    alike: dict[str, list[str]] = {}
+    for one in series:
+        reasons = [reason for capture in captures if (reason := count_in(capture.reading, one.name)[1])]
+        if one.name in SIGN and reasons:
+            told = "; ".join(dict.fromkeys(reasons))
+            alike.setdefault(f"refused in {len(reasons)} of {len(captures)} captures ({told})", []).append(one.label)
+    return [
+        f"{', '.join([labels[0], *(label.lower() for label in labels[1:])])}: {told}; left out, not counted as zero."
+        for told, labels in alike.items()
+    ]
 
 
 _METHODS = """

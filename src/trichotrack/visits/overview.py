@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from trichotrack.visits.readings import current_reading
+from trichotrack.visits.readings import counted_reading
 from trichotrack.visits.series import SeriesPoint
 from trichotrack.visits.story import PatientStory
 
@@ -127,9 +126,9 @@ def sign_counts(session: Session, patient: str) -> list[dict[str, Any]]:
     for visit in session.scalars(mine.options(selectinload(Visit.captures).selectinload(Capture.readings))):
         signs: dict[str, list[int]] = {}
         for capture in visit.captures:
-            for name, sign in json.loads(current_reading(capture).reading)["signs"].items():
-                if sign["count"] is not None:
-                    signs.setdefault(name, []).append(sign["count"])
+            for name, sign in counted_reading(capture).signs.items():
+                if sign.count is not None:
+                    signs.setdefault(name, []).append(sign.count)
         rows += [
             {"date": visit.date.isoformat(), "sign": name, "count": sum(counts), "captures": len(counts)}
             for name, counts in signs.items()

@@ -37,8 +37,10 @@ def add_photos(session: Session, patient: str, paths: Sequence[Path], *, date: s
             continue
         known = session.scalars(select(Photo).filter_by(sha256=photo.sha256)).one_or_none()
         if known is None:
+            shown = " ".join(view.split())
+            name = (shown or "photo").replace(" ", "_") + path.suffix.lower()  # its own name may be a person's
             jpeg, (width, height) = kept_picture(photo)
-            facts = {"date": day, "view": " ".join(view.split()), "file": path.name, "sha256": photo.sha256}
+            facts = {"date": day, "view": shown, "file": name, "sha256": photo.sha256}
             session.add(Photo(patient_id=found.id, width=width, height=height, jpeg=jpeg, **facts))
             session.flush()
             added += Added(new=1)

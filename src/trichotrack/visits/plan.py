@@ -35,8 +35,12 @@ class PlannedCapture:
 
     @property
     def kept_name(self) -> str:
-        """What the record calls it: by what its name says of the spot. The rest of a name may be a person's."""
-        return "_".join(part for part in (self.site, self.field, self.n) if part) + self.path.suffix.lower()
+        return kept_name(self.site, self.field, self.n, self.path.suffix.lower())
+
+
+def kept_name(site: str, field: str, n: str, suffix: str) -> str:
+    """What the record calls a capture: by what its name says of the spot. The rest of a name may be a person's."""
+    return "_".join(part for part in (site, field, n) if part) + suffix
 
 
 @dataclass(frozen=True)

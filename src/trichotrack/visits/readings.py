@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+from trichotrack.geometry import Scale
 from trichotrack.problems import InputError, Problem
+from trichotrack.runtime.reading import Reading, SignReading
 from trichotrack.visits.dates import full_date
 from trichotrack.visits.history import patient_of
 
@@ -23,6 +26,30 @@ KEPT_PICTURE = "read from the smaller picture that the record keeps, not from th
 def current_reading(capture: Capture) -> StoredReading:
     """The reading that counts: the newest by a person, else the newest by a model. Every capture has one."""
     return max(capture.readings, key=lambda reading: (reading.author != MODEL, reading.added_at, reading.id))
+
+
+TO_REREAD = "its scale or preparation was amended since it was read; `trichotrack reread` reads it anew"
+"""Why nothing is counted in a capture after such an amendment."""
+
+
+def counted_reading(capture: Capture) -> Reading:
+    """The reading that counts, as figures take it: every sign is refused where the capture is to be read anew."""
+    reading = Reading.from_json(current_reading(capture).reading)
+    if not capture.to_reread:
+        return reading
+    scale = amended_scale(capture, reading)
+    share = 1.0 if reading.scalp_share is None else reading.scalp_share
+    return dataclasses.replace(
+        reading, scale=scale, area_cm2=scale.area_cm2(reading.width, reading.height) * share if scale else None,
+        signs=dict.fromkeys(reading.signs, SignReading("refused", TO_REREAD)), objects=(),
+    )  # fmt: skip
+
+
+def amended_scale(capture: Capture, reading: Reading) -> Scale | None:
+    """The scale of a capture: that of its reading, until the record's is amended."""
+    if not capture.to_reread:
+        return reading.scale
+    return Scale(capture.um_per_px, capture.scale_source or "option") if capture.um_per_px else None  # type: ignore[arg-type]
 
 
 def reviewed_by(reading: StoredReading) -> str:

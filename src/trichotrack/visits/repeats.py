@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from trichotrack.labels.cells import rows_of
 from trichotrack.labels.spreadsheet import read_table
 from trichotrack.problems import InputError, Problem
-from trichotrack.runtime.reading import Reading
 from trichotrack.stats.repeatability import Repeats
-from trichotrack.visits.readings import current_reading
+from trichotrack.visits.readings import counted_reading
 from trichotrack.visits.series import ACTIVE_LOAD, count_in
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def repeats_in_record(session: Session, relocated: str, name: str = ACTIVE_LOAD)
 
 
 def _counted(capture: Capture, name: str) -> tuple[float, float] | None:
-    reading = Reading.from_json(current_reading(capture).reading)
+    reading = counted_reading(capture)
     count, _ = count_in(reading, name)
     return (float(count), reading.area_cm2) if count is not None and reading.area_cm2 else None
 

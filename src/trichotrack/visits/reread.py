@@ -21,7 +21,7 @@ from trichotrack.runtime.reading import Reading
 from trichotrack.signs import VELLUS_CUTOFF_UM
 from trichotrack.visits.add import Reader
 from trichotrack.visits.carry import Unmatched, carry_over
-from trichotrack.visits.readings import KEPT_PICTURE, MODEL, current_reading
+from trichotrack.visits.readings import KEPT_PICTURE, MODEL, amended_scale, current_reading
 from trichotrack.visits.record import open_record
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ class Reread:
 
 @dataclass(frozen=True)
 class _Old:
-    """A capture as the record has it. um_per_px and size: of the original."""
+    """A capture as the record has it. scale and size: of the original. entered: the row's scale and preparation."""
 
     capture_id: int
+    entered: tuple[float | None, str]
     sha256: str
     file: str
     preparation: str
@@ -104,7 +105,9 @@ def _olds(session: Session, patient: str) -> list[_Old]:
 def _old(capture: Capture, day: date) -> _Old:
     last = Reading.from_json(current_reading(capture).reading)
     size, jpeg = (last.width, last.height), capture.picture.jpeg
-    return _Old(capture.id, capture.sha256, capture.file, capture.preparation, day, last.scale, size, jpeg)
+    scale = amended_scale(capture, last)
+    entered = capture.um_per_px, capture.preparation
+    return _Old(capture.id, entered, capture.sha256, capture.file, capture.preparation, day, scale, size, jpeg)
 
 
 def _originals(folder: Path) -> dict[str, Path]:
@@ -144,10 +147,14 @@ def _store(session: Session, told: Reread, old: _Old, reading: Reading, cutoff_u
     from trichotrack.visits.schema import Capture, StoredReading, reading_sha256
 
     capture = session.get_one(Capture, old.capture_id)
+    if (capture.um_per_px, capture.preparation) != old.entered:
+        message = "was amended while it was read; nothing was written"
+        raise InputError(Problem(old.file, message, "Run the command again."))
     text = reading.to_json()
     by_model = [stored for stored in capture.readings if stored.author == MODEL]
     newest = max(by_model, key=lambda stored: (stored.added_at, stored.id), default=None)
     sha256 = reading_sha256(text)
+    capture.to_reread = False
     if newest is not None and newest.sha256 == sha256:
         return dataclasses.replace(told, known=told.known + 1)
     current = current_reading(capture)

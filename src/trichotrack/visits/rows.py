@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trichotrack.labels.cells import Row, rows_of
-from trichotrack.labels.spreadsheet import Table
+from trichotrack.labels.spreadsheet import Table, number_text
 from trichotrack.problems import InputError, Problem
 from trichotrack.visits.dates import first_day, full_date, last_day
 
@@ -233,3 +233,14 @@ def columns_of(names: Sequence[str], **meanings: str) -> dict[str, str]:
     """Columns with their meanings; every table of the history begins with these and ends with when it was added."""
     common = {"patient": "pseudonym", "date": "day of the visit or assessment, year-month-day"}
     return {**{name: common[name] for name in names}, **meanings, "added_at": ADDED_AT}
+
+
+def cell_text(value: object) -> str:
+    """A value of the record as the text cell of a table."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float):
+        return number_text(value)
+    return value.isoformat() if isinstance(value, dt.date) else str(value)

@@ -1,4 +1,4 @@
-"""The tables of the record. Readings and their acceptance are only ever added, never changed or removed."""
+"""The tables of the record. Readings and their acceptance are only ever added; they go with a capture withdrawn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from trichotrack.visits.readings import MODEL
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of these tables. An older record is brought up to it by migrations/; a newer one is refused."""
 
 
@@ -108,7 +108,8 @@ class Capture(Base):
     """One picture, once in the whole record (sha256 of its bytes). file: its name below the folder it came from.
 
     reviewed: whether a person made or accepted the reading that counts. It follows from readings and reviews, and is
-    kept up with every one of them, so that what awaits review is found among 240,000 captures at once.
+    kept up with every one of them, so that what awaits review is found among 240,000 captures at once. to_reread: its
+    scale or preparation was amended since it was read, so that no reading counts until it is read anew.
     """
 
     __tablename__ = "captures"
@@ -132,11 +133,14 @@ class Capture(Base):
     um_per_px: Mapped[float | None]
     scale_source: Mapped[str]
     reviewed: Mapped[bool] = mapped_column(default=False)
+    to_reread: Mapped[bool] = mapped_column(default=False)
     added_at: Mapped[dt.datetime] = mapped_column(default=_now)
 
     visit: Mapped[Visit] = relationship(back_populates="captures")
-    picture: Mapped[Picture] = relationship(back_populates="capture")
-    readings: Mapped[list[StoredReading]] = relationship(back_populates="capture", order_by="StoredReading.id")
+    picture: Mapped[Picture] = relationship(back_populates="capture", cascade="save-update, merge, delete")
+    readings: Mapped[list[StoredReading]] = relationship(
+        back_populates="capture", order_by="StoredReading.id", cascade="save-update, merge, delete"
+    )
 
 
 class Picture(Base):
@@ -187,7 +191,9 @@ class StoredReading(Base):
     added_at: Mapped[dt.datetime] = mapped_column(default=_now)
 
     capture: Mapped[Capture] = relationship(back_populates="readings")
-    reviews: Mapped[list[Review]] = relationship(back_populates="reading", order_by="Review.id")
+    reviews: Mapped[list[Review]] = relationship(
+        back_populates="reading", order_by="Review.id", cascade="save-update, merge, delete"
+    )
 
 
 class Review(Base):
@@ -311,6 +317,24 @@ class Photo(Base):
     width: Mapped[int]
     height: Mapped[int]
     jpeg: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    added_at: Mapped[dt.datetime] = mapped_column(default=_now)
+
+
+class Amendment(Base):
+    """One row of the record put right, or withdrawn. was, became: its cells as JSON; became "" where it was withdrawn.
+
+    patient_id: whose row it was; no reference, since that row too may have been withdrawn. table_name: as exported.
+    """
+
+    __tablename__ = "amendments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[str] = mapped_column(index=True)
+    table_name: Mapped[str]
+    was: Mapped[str]
+    became: Mapped[str]
+    author: Mapped[str]
+    reason: Mapped[str]
     added_at: Mapped[dt.datetime] = mapped_column(default=_now)
 
 

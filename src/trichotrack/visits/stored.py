@@ -73,7 +73,9 @@ def _capture(folder: Path, session: Session, row: Row) -> Added:
 
     sha256, patient, day = _sha256(row), patient_in(session, row), day_in(row)
     slot = {"site": words(row, "site", required=True), "field": words(row, "field"), "n": words(row, "n")}
-    facts = slot | {column: words(row, column) for column in ("file", "preparation", "device", "scale_source")}
+    facts: dict[str, object] = {**slot}
+    facts |= {column: words(row, column) for column in ("file", "preparation", "device", "scale_source")}
+    facts["to_reread"] = flag_in(row, "to_reread")
     um_per_px, when = row.positive_number("um_per_px"), moment(row, "added_at")
     size = _size(row)
     if not row.ok:
@@ -249,6 +251,7 @@ CAPTURES = TableKind(
         "device": "device and zoom step",
         "um_per_px": "scale, µm per pixel of the original; empty unknown",
         "scale_source": "where the scale comes from: option, field-width, …",
+        "to_reread": "1 where the scale or the preparation was amended and nobody has read the capture anew since",
         "width": "px, of the kept picture",
         "height": "px, of the kept picture",
         "added_at": ADDED_AT,
@@ -256,7 +259,7 @@ CAPTURES = TableKind(
     ("sha256", "patient", "date", "site", "width", "height"),
     _without_files,
     numbers=frozenset({"um_per_px"}),
-    whole=frozenset({"width", "height"}),
+    whole=frozenset({"to_reread", "width", "height"}),
 )
 
 READINGS_KIND = TableKind(
@@ -297,7 +300,7 @@ PHOTOS_KIND = TableKind(
         "patient": "pseudonym",
         "date": "day it was taken",
         "view": "such as vertex or face",
-        "file": "name of the original file",
+        "file": "what the record calls it: its view, not the name of the original file",
         "width": "px, of the kept picture",
         "height": "px, of the kept picture",
         "added_at": ADDED_AT,

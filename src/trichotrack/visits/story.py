@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 from trichotrack.capture import natural_key
 from trichotrack.runtime.reading import Reading
+from trichotrack.visits.amendments import Amended, amended
 from trichotrack.visits.dates import first_day, last_day
 from trichotrack.visits.judging import USUAL, Judging
 from trichotrack.visits.notices import assumptions, notices
-from trichotrack.visits.readings import current_reading, reviewed_by
+from trichotrack.visits.readings import TO_REREAD, counted_reading, current_reading, reviewed_by
 from trichotrack.visits.series import ReadCapture, SignSeries, sign_series
 from trichotrack.visits.trend import SignTrend, TreatmentPeriod, patient_trends
 from trichotrack.visits.verdict import Verdict, headline, patient_verdicts
@@ -47,7 +48,8 @@ class CaptureStory:
 
     picture: upright JPEG without EXIF, picture_size_px (width, height); map points of the reading from
     (reading.width, reading.height) to it, per axis. n: the repeat within the field. reviewed: a person made or accepted
-    the current reading (reviewed_by). earlier_readings: how many others are kept.
+    the current reading (reviewed_by). earlier_readings: how many others are kept. to_reread: why nothing is counted,
+    where its scale or preparation was amended since it was read; else "".
     """
 
     id: int
@@ -64,6 +66,7 @@ class CaptureStory:
     earlier_readings: int
     picture: bytes
     picture_size_px: tuple[int, int]
+    to_reread: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,8 @@ class PatientStory:
     follow-up these are the same comparison, given once as baseline). notices: what must be said beside the figures
     (synthetic, starter model, unreviewed, captures refused …), most important first. assumptions: what the figures
     rest on (assumed CV, vellus cut-off, intervals, multiplicity), for the methods box. models: "name (sha256…)".
-    clinro, labs by date, events by start; empty where nothing was entered, which is not the same as none.
+    clinro, labs by date, events by start; empty where nothing was entered, which is not the same as none. amended: what
+    was put right in the record, the first one first.
     """
 
     patient: PatientFacts
@@ -196,6 +200,7 @@ class PatientStory:
     clinro: tuple[ClinROPoint, ...] = ()
     events: tuple[EventStory, ...] = ()
     labs: tuple[LabValue, ...] = ()
+    amended: tuple[Amended, ...] = ()
 
     def verdicts_at(self, visit_id: int) -> tuple[Verdict, ...]:
         return tuple(verdict for verdict in self.verdicts if verdict.visit_id == visit_id)
@@ -246,6 +251,7 @@ def patient_story(session: Session, patient_id: str, *, judging: Judging = USUAL
         labs=tuple(
             LabValue(one.date, one.name, one.value, one.unit, one.qualifier, one.low, one.high) for one in found.labs
         ),
+        amended=amended(session, found.id),
     )
 
 
@@ -301,12 +307,13 @@ def _capture(row: Capture) -> tuple[CaptureStory, float]:
         n=row.n,
         preparation=row.preparation,
         device=row.device,
-        reading=Reading.from_json(current.reading),
+        reading=counted_reading(row),
         reviewed=bool(reviewer),
         reviewed_by=reviewer,
         earlier_readings=len(row.readings) - 1,
         picture=row.picture.jpeg,
         picture_size_px=(row.picture.width, row.picture.height),
+        to_reread=TO_REREAD if row.to_reread else "",
     )
     return story, current.vellus_cutoff_um
 

@@ -5,18 +5,18 @@ Rows are in an order that only their content decides, so that the same record is
 
 from __future__ import annotations
 
-import datetime as dt
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trichotrack.labels.spreadsheet import Table, number_text
+from trichotrack.labels.spreadsheet import Table
 from trichotrack.problems import InputError, Problem
+from trichotrack.visits.amendments import AMENDMENTS
 from trichotrack.visits.clinical import CLINRO, EVENTS, LABS
 from trichotrack.visits.history import PATIENTS, SALT, TREATMENTS
-from trichotrack.visits.rows import Added, TableKind, add_table
+from trichotrack.visits.rows import Added, TableKind, add_table, cell_text
 from trichotrack.visits.stored import (
     CAPTURES,
     PHOTOS,
@@ -33,7 +33,9 @@ from trichotrack.visits.table_files import FORMATS, csv_bytes, read_file, write_
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-KINDS = (PATIENTS, VISITS, CAPTURES, READINGS_KIND, REVIEWS, TREATMENTS, SALT, CLINRO, LABS, EVENTS, PHOTOS_KIND)
+KINDS = (
+    PATIENTS, VISITS, CAPTURES, READINGS_KIND, REVIEWS, TREATMENTS, SALT, CLINRO, LABS, EVENTS, PHOTOS_KIND, AMENDMENTS,
+)  # fmt: skip
 """Every table of the record as it is exchanged."""
 
 CLINICAL = (PATIENTS, TREATMENTS, SALT, CLINRO, LABS, EVENTS, PHOTOS_KIND)
@@ -112,7 +114,7 @@ def rows_of_record(session: Session, kind: TableKind, patient: str = "") -> list
 
     patient: only this one's, of a table in CLINICAL.
     """
-    rows = [[_cell(value) for value in row] for row in session.execute(_query(kind, patient)).yield_per(1000)]
+    rows = [[cell_text(value) for value in row] for row in session.execute(_query(kind, patient)).yield_per(1000)]
     return rows if kind is READINGS_KIND or kind is REVIEWS else sorted(rows)
 
 
@@ -139,20 +141,11 @@ def _query(kind: TableKind, patient: str) -> Any:
     models: dict[str, type[schema.Base]] = {
         "patients": schema.Patient, "visits": schema.Visit, "treatments": schema.Treatment, "salt": schema.Salt,
         "clinro": schema.ClinRO, "labs": schema.Lab, "events": schema.AdverseEvent, "photos": schema.Photo,
+        "amendments": schema.Amendment,
     }  # fmt: skip
     model, of = models[kind.name], "id" if kind is PATIENTS else "patient_id"
     query = select(*(getattr(model, of if name == "patient" else name) for name in kind.columns))
     return query.where(getattr(model, of) == patient) if patient else query
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float):
-        return number_text(value)
-    return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 
 def exported_files(session: Session) -> Iterator[tuple[str, bytes]]:
