@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from cohort_made import write_tables
@@ -278,6 +279,20 @@ def test_a_record_gives_months_since_the_start_and_only_reviewed_densities(recor
     assert "black_dot_m0" not in second.facts, "nobody reviewed the readings"
     assert "short_vellus_hair_m0" not in first.facts, "refused is not zero"
     assert any("P3" in note for note in found.notes)
+
+
+def test_of_a_running_record_whoever_s_month_is_to_come_is_left_out_and_an_old_baseline_is_said(record, tmp_path):
+    with open_record(record) as session:
+        session.add(Patient(id="P5", synthetic=True))
+        session.flush()
+        session.add(Treatment(patient_id="P5", drug="drug A", dose="4", unit="mg", route="", start="2026-09-01", end="",
+                              stop_reason="", response=""))  # fmt: skip
+        session.add(Salt(patient_id="P5", date=date(2026, 8, 30), total=90))
+        session.add(Salt(patient_id="P1", date=date(2025, 6, 1), total=55))
+        session.delete(session.scalars(select(Salt).filter_by(patient_id="P1", date=date(2026, 1, 8))).one())
+    told = run(record, "--drug", "drug A", "--out", tmp_path / "out")
+    assert "Left out, month 9 ± 1.5 had not passed on 2026-10-12, the last day of the data: 1 (P5)." in told
+    assert "more than 3 months older than the start of treatment in 1 of 2 (the oldest 7 months)" in told
 
 
 def with_events(record, *events):

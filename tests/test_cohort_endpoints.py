@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import math
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -37,6 +39,19 @@ def test_whoever_was_not_assessed_is_a_non_responder_and_completers_stand_beside
     response = endpoints(people)[0]
     assert (response.imputed.events, response.imputed.total) == (1, 4)
     assert (response.completers.events, response.completers.total) == (1, 2)
+
+
+def test_whoever_s_month_has_not_passed_is_no_non_responder_yet():
+    def seen_until(month, *followed):
+        made = person(f"P{month:g}", {0.0: 80.0, **dict(followed)})
+        return dataclasses.replace(made, until=month)
+
+    people = (seen_until(10.4), seen_until(10.5), seen_until(9.0, (9.0, 10.0)), seen_until(4.0, (3.0, 5.0)))
+    made = dataclasses.replace(cohort(*people), until=date(2026, 11, 1))
+    found = analysis_set(made, Settings())
+    assert [(one.patient.id, one.responded) for one in found.outcomes] == [("P10.5", False), ("P9", True)]
+    reason = "month 9 ± 1.5 had not passed on 2026-11-01, the last day of the data"
+    assert found.left_out == (("P10.4", reason), ("P4", reason))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from datetime import date
+
 import pytest
 
 from cohort_made import SOUND, write_tables
@@ -88,6 +91,18 @@ def test_a_folder_without_its_tables_names_them_all(tmp_path):
     assert any("patients.csv" in fault for fault in told)
     assert any("salt.csv" in fault for fault in told)
     assert "not a folder" in faults_of(tmp_path / "nowhere")[0]
+
+
+def test_data_end_on_the_last_day_of_the_table_and_never_where_months_are_told(tmp_path):
+    tables = {
+        "patients": [["patient", "start"], ["1", "2026-01-01"], ["2", "2026-06-01"], ["3", ""]],
+        "salt": [["patient", "date", "month", "salt"], ["1", "2026-01-01", "", 50], ["1", "2026-10-01", "", 10],
+                 ["2", "2026-06-01", "", 60], ["3", "", 0, 70]],
+    }  # fmt: skip
+    found = read_cohort(write_tables(tmp_path, tables))
+    assert found.until == date(2026, 10, 1)
+    assert [round(one.until, 2) for one in found.patients] == [8.97, 4.01, math.inf]
+    assert read_cohort(write_tables(tmp_path / "months", SOUND)).until is None
 
 
 def test_dates_count_from_the_start_and_a_salt0_of_the_patients_table_is_the_baseline(tmp_path):

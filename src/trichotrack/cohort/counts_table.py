@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trichotrack.cohort.counts import VisitCount
-from trichotrack.cohort.tables import full_start, month_of
+from trichotrack.cohort.tables import full_day, month_of
 from trichotrack.labels.cells import rows_of
 from trichotrack.labels.read import condensed
 from trichotrack.labels.spreadsheet import find_table, read_table
@@ -34,7 +34,7 @@ def read_counts(folder: Path, outcome: str) -> list[VisitCount]:
         if people and name and name not in known:
             row.fault("patient", "is not in the table of patients", "Add the patient there, or mend the name.")
         here = row.text("outcome", required=True)
-        month = month_of(row, full_start(known.get(name, {}).get("start", "")))
+        month = month_of(row, full_day(known.get(name, {}).get("start", "")))
         count, area = row.optional_number("count"), row.positive_number("area_cm2")
         if count is not None and count < 0:
             row.fault("count", "is below zero", "Write a count, or leave it empty where nobody could count.")

@@ -116,18 +116,25 @@ class AnalysisSet:
 
 
 def analysis_set(cohort: Cohort, settings: Settings) -> AnalysisSet:
-    """All treated patients with a baseline SALT above 20 (and of at least min_salt), whether or not they stayed."""
+    """All treated patients with a baseline SALT above 20 (and of at least min_salt), whether or not they stayed.
+
+    Not those who were not assessed at the month since it had not passed when the data end: nobody yet knows.
+    """
     outcomes, left_out = [], []
     for patient in cohort.patients:
         salt0 = patient.salt0
+        salt = patient.salt_at(settings.month, settings.window)
         if salt0 is None:
             left_out.append((patient.id, "no SALT on or before treatment start"))
         elif salt0 <= THRESHOLD:
             left_out.append((patient.id, "SALT ≤ 20 already at baseline"))
         elif salt0 < settings.min_salt:
             left_out.append((patient.id, f"SALT below {settings.min_salt:g} at baseline"))
+        elif salt is None and patient.until < settings.month + settings.window:
+            month = f"month {settings.month:g} ± {settings.window:g}"
+            left_out.append((patient.id, f"{month} had not passed on {cohort.until}, the last day of the data"))
         else:
-            outcomes.append(Outcome(patient, salt0, patient.salt_at(settings.month, settings.window)))
+            outcomes.append(Outcome(patient, salt0, salt))
     at_least = f" of at least {settings.min_salt:g}" if settings.min_salt > THRESHOLD else " above 20"
     name = f"all treated patients with a baseline SALT{at_least}"
     return AnalysisSet(tuple(outcomes), tuple(left_out), len(cohort.patients), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -87,7 +88,8 @@ def cohort_of_record(session: Session, drug: str, name: str) -> Cohort:
     people, notes = treated(session, drug)
     if not people:
         raise InputError(Problem("record", f"has nobody whose start of {drug} is known to the day"))
-    patients = [_patient(one) for one in people]
+    until = _last_day(session)
+    patients = [_patient(one, until) for one in people]
     kinds: dict[str, Kind] = {}
     for patient in patients:
         for column, fact in patient.facts.items():
@@ -95,8 +97,19 @@ def cohort_of_record(session: Session, drug: str, name: str) -> Cohort:
     events, event_notes = _events(session, people, drug)
     synthetic = any(one.row.synthetic for one in people)
     return Cohort(
-        name, tuple(patients), kinds, events, synthetic=synthetic, notes=tuple(notes), event_notes=tuple(event_notes)
-    )
+        name, tuple(patients), kinds, events, synthetic=synthetic, notes=tuple(notes), event_notes=tuple(event_notes),
+        until=until,
+    )  # fmt: skip
+
+
+def _last_day(session: Session) -> date | None:
+    """The last day on which a patient of the record, treated or not, was seen: of a visit or a SALT."""
+    from sqlalchemy import func, select
+
+    from trichotrack.visits.schema import Salt, Visit
+
+    days = [session.scalar(select(func.max(model.date))) for model in (Visit, Salt)]
+    return max((day for day in days if day is not None), default=None)
 
 
 def _events(
@@ -132,7 +145,7 @@ def _events(
     return tuple(found), [text for number, text in notes if number]
 
 
-def _patient(one: Treated) -> CohortPatient:
+def _patient(one: Treated, until: date | None) -> CohortPatient:
     row = one.row
     facts: dict[str, Fact] = {"arm": one.arm}
     facts |= {column: text for column, text in (("aa_type", row.aa_type), ("sex", row.sex)) if text}
@@ -146,7 +159,7 @@ def _patient(one: Treated) -> CohortPatient:
     for outcome in LANDMARK_OUTCOMES:
         facts |= _landmarks(visit_counts(one, outcome, visits)[0], outcome)
     salt = sorted((SaltAt(one.month(s.date), round(s.total, 6)) for s in row.salt), key=lambda at: at.month)
-    return CohortPatient(row.id, facts, tuple(salt))
+    return CohortPatient(row.id, facts, tuple(salt), math.inf if until is None else one.month(until))
 
 
 def _landmarks(rows: Sequence[VisitCount], outcome: str) -> dict[str, Fact]:

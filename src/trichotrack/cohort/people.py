@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 DAYS_PER_MONTH = 30.4375
@@ -34,17 +36,26 @@ class AdverseEvent:
 
 @dataclass(frozen=True)
 class CohortPatient:
-    """One treated patient. facts: column to value, without what is unknown. salt: by month, ascending."""
+    """One treated patient. facts: column to value, without what is unknown. salt: by month, ascending.
+
+    until: the month since treatment start on which the data end; infinite where only months are told, not days.
+    """
 
     id: str
     facts: Mapping[str, Fact]
     salt: tuple[SaltAt, ...]
+    until: float = math.inf
+
+    @property
+    def baseline(self) -> SaltAt | None:
+        """The last assessment on or before treatment start."""
+        before = [one for one in self.salt if one.month <= 0]
+        return before[-1] if before else None
 
     @property
     def salt0(self) -> float | None:
-        """SALT at the last assessment on or before treatment start."""
-        before = [one.total for one in self.salt if one.month <= 0]
-        return before[-1] if before else None
+        """SALT at baseline."""
+        return self.baseline.total if self.baseline else None
 
     @property
     def followed(self) -> tuple[SaltAt, ...]:
@@ -61,6 +72,7 @@ class CohortPatient:
 class Cohort:
     """All treated patients. kinds: what each column of facts holds. events: None where none were recorded at all.
 
+    until: the day on which the data end, the last one on which somebody was seen; None where only months are told.
     synthetic: made by a program, and said so wherever it is shown. notes: what the reading of it left open;
     event_notes: the same of adverse events.
     """
@@ -72,3 +84,4 @@ class Cohort:
     synthetic: bool = False
     notes: tuple[str, ...] = ()
     event_notes: tuple[str, ...] = ()
+    until: date | None = None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trichotrack.cohort.tables import full_start, month_of, read_cohort
+from trichotrack.cohort.tables import full_day, month_of, read_cohort
 from trichotrack.labels.cells import rows_of
 from trichotrack.labels.read import condensed
 from trichotrack.labels.spreadsheet import find_table, read_table
@@ -110,7 +110,7 @@ def scores_of_folder(folder: Path, *, month: float = MONTH, window: float = WIND
         name = row.text("patient", required=True)
         if name and name not in found:
             row.fault("patient", "is not in the table of patients", "Add the patient there, or mend the name.")
-        at = month_of(row, full_start(starts.get(name, "")))
+        at = month_of(row, full_day(starts.get(name, "")))
         counts = {sign: row.optional_number(sign) for sign in POINTS}
         for sign, count in counts.items():
             if count is not None and count < 0:

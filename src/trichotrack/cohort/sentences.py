@@ -16,6 +16,9 @@ from trichotrack.cohort.response_time import LEAST_FOLLOWED, ResponseTime, Step,
 POLARISED = ("totalis", "universalis")
 """AA types whose responses tend to be all or nothing, so that a mean describes nobody."""
 
+OLD_BASELINE_MONTHS = 3.0
+"""A baseline older than this is said to be: SALT moves within months."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -52,6 +55,12 @@ def _people(found: CohortAnalysis) -> list[str]:
         f"{seen} of {total} were assessed at {settings.month:g} months ({low:g} to {high:g}; the nearest assessment "
         f"counts): the completers. The other {total - seen} count as non-responders unless completers are named."
     )
+    old = [-one.patient.baseline.month for one in people.outcomes if one.patient.baseline is not None]
+    if beyond := sum(months > OLD_BASELINE_MONTHS for months in old):
+        said.append(
+            f"Baseline SALT is more than {OLD_BASELINE_MONTHS:g} months older than the start of treatment in {beyond} "
+            f"of {total} (the oldest {max(old):.0f} months): what changed before the start passes for response there."
+        )
     said.append(SALT_NOTE)
     return [*said, *found.cohort.notes]
 

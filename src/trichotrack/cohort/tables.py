@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -59,17 +60,29 @@ def read_cohort(folder: Path) -> Cohort:
     salt = _salt(salt_table, people, starts, problems, check=patients is not None) if salt_table else {}
     _check_salt0(patients, people, salt, problems)
     events = _events(events_table, people, problems, check=patients is not None) if events_table else None
+    until = max((day for row in _rows(salt_table) if (day := full_day(row.cells.get("date", "")))), default="")
     if not problems and not people:
         problems.append(Problem("patients.csv", "has no patient", "Write one row a patient."))
     if problems:
         raise InputError(condensed(problems))
     return Cohort(
         folder.resolve().name,
-        tuple(CohortPatient(name, facts, tuple(salt.get(name, ()))) for name, facts in people.items()),
+        tuple(
+            CohortPatient(name, facts, tuple(salt.get(name, ())), _months(full_day(starts.get(name, "")), until))
+            for name, facts in people.items()
+        ),
         kinds,
         events,
         synthetic=any(_YES.get(row.cells.get("synthetic", "").lower()) for row in _rows(patients)),
+        until=date.fromisoformat(until) if until else None,
     )
+
+
+def _months(start: str, day: str) -> float:
+    """From one full date to another; infinite where either is not told."""
+    if not start or not day:
+        return math.inf
+    return (date.fromisoformat(day) - date.fromisoformat(start)).days / DAYS_PER_MONTH
 
 
 def _table(folder: Path, stem: str, problems: list[Problem], *, required: bool) -> Table | None:
@@ -153,11 +166,11 @@ def month_of(row: Row, start: str) -> float | None:
         remedy = "Give start in the table of patients and date here as full dates, or the month here."
         row.fault("date", "cannot be counted from the start of treatment", remedy)
         return None
-    return (date.fromisoformat(day) - date.fromisoformat(start)).days / DAYS_PER_MONTH
+    return _months(start, day)
 
 
-def full_start(text: str) -> str:
-    """A start cell as a full ISO date, or "" where it is blank, partial or (noted elsewhere) no date."""
+def full_day(text: str) -> str:
+    """A cell as a full ISO date, or "" where it is blank, partial or (noted elsewhere) no date."""
     from trichotrack.labels.cells import parse_date
 
     day, fault = parse_date(text) if text else ("", "")
@@ -170,7 +183,7 @@ def _salt(
     found: dict[str, list[SaltAt]] = {}
     for row in rows_of(table, problems):
         name = _known(row, people, check=check)
-        month = month_of(row, full_start(starts.get(name, "")))
+        month = month_of(row, full_day(starts.get(name, "")))
         total = row.optional_number("salt") if row.text("salt", required=True) else None
         if total is not None and not 0 <= total <= 100:
             row.fault("salt", "is not between 0 and 100", "SALT is the percentage of the scalp without hair.")
