@@ -106,8 +106,8 @@ def _check_module_loaded() -> None:
         (InputError([Problem("a.csv", "one"), Problem("b.csv", "two")]), 2, "a.csv: one.\nb.csv: two."),
         (KeyboardInterrupt(), 130, "Stopped."),
         (PermissionError(13, "Permission denied", "out/readings.csv"), 2, "out/readings.csv: Permission denied."),
-        (ModuleNotFoundError("no", name="sqlalchemy.orm"), 2, 'pip install "trichotrack[record]"'),
-        (ModuleNotFoundError("no", name="torch"), 2, 'pip install "trichotrack[train]"'),
+        (ModuleNotFoundError("no", name="sqlalchemy.orm"), 2, 'pip install "WHEEL[record]"'),
+        (ModuleNotFoundError("no", name="torch"), 2, 'pip install "WHEEL[train]"'),
         (typer.Exit(3), 3, ""),
     ],
 )

@@ -43,3 +43,8 @@ class InputError(ValueError):
             return
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def with_extra(name: str) -> str:
+    """The remedy where a package of an extra is not installed."""
+    return f'Install trichotrack with its extra: pip install "WHEEL[{name}]", or in a clone: uv sync --extra {name}.'

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from trichotrack.problems import InputError
+from trichotrack.problems import InputError, with_extra
 
 USAGE, SOME_FAILED, INTERRUPTED = 2, 3, 130
 """Exit statuses besides 0: wrong usage or input; some inputs failed; stopped by the user."""
@@ -113,8 +113,7 @@ class _Commands(TyperGroup):
             package = (error.name or "").partition(".")[0]
             if package not in EXTRA_OF or os.environ.get(TRACEBACK):
                 raise
-            extra = EXTRA_OF[package]
-            message = f'This needs {package}, which is not installed: run  pip install "trichotrack[{extra}]"'
+            message = f"This needs {package}, which is not installed. {with_extra(EXTRA_OF[package])}"
             raise _stop(message, USAGE) from error
         except OSError as error:
             place = error.filename if error.filename is not None else "a file"

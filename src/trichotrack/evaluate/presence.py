@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trichotrack.evaluate.figures import Figure
-from trichotrack.problems import InputError
+from trichotrack.problems import InputError, with_extra
 
 Score = Callable[..., float]
 Size = Callable[[float, float], float]
@@ -70,7 +70,7 @@ def presence_figures(
     try:
         from sklearn.metrics import average_precision_score, roc_auc_score
     except ImportError:
-        raise InputError('Figures of presence need scikit-learn. Run pip install "trichotrack[labels]".') from None
+        raise InputError(f"Figures of presence need scikit-learn. {with_extra('labels')}") from None
 
     truth, chance = np.array(present, np.bool_), np.array(chances, np.float64)
     of_model = [np.array(models or [0] * len(truth)) == model for model in sorted(set(models or [0]))]

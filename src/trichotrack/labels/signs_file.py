@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from trichotrack.problems import InputError, Problem
+from trichotrack.problems import InputError, Problem, with_extra
 from trichotrack.signs import SIGN, STRUCTURE, Role, Sign
 
 
@@ -15,7 +15,7 @@ def load_yaml(path: Path, problems: list[Problem]) -> Any:
     try:
         import yaml
     except ImportError:
-        problems.append(Problem(path.name, "needs PyYAML to be read", 'Run pip install "trichotrack[labels]".'))
+        problems.append(Problem(path.name, "needs PyYAML to be read", with_extra("labels")))
         return None
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
@@ -170,7 +170,7 @@ def signs_text(signs: Mapping[str, Sign]) -> str:
     try:
         import yaml
     except ImportError:
-        raise InputError('signs.yaml needs PyYAML to be written. Run pip install "trichotrack[labels]".') from None
+        raise InputError(f"signs.yaml needs PyYAML to be written. {with_extra('labels')}") from None
 
     class Dumper(yaml.SafeDumper):
         """Quotes text with white space beyond the blank: PyYAML folds some of it away in plain style."""

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from trichotrack.labels.tables import LabelSet
-from trichotrack.problems import InputError
+from trichotrack.problems import InputError, with_extra
 
 MAX_STRATA = 8
 
@@ -58,7 +58,7 @@ def _draw(patients: Sequence[str], size: int, seed: int) -> set[str]:
     try:
         from sklearn.model_selection import train_test_split
     except ImportError:
-        raise InputError('a split needs scikit-learn. Run pip install "trichotrack[labels]".') from None
+        raise InputError(f"a split needs scikit-learn. {with_extra('labels')}") from None
     strata = max(1, min(MAX_STRATA, size, (len(patients) - size), len(patients) // 2))
     block = [position * strata // len(patients) for position in range(len(patients))]
     _, chosen = train_test_split(patients, test_size=size, random_state=seed, stratify=block if strata > 1 else None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trichotrack.problems import Problem
+from trichotrack.problems import Problem, with_extra
 
 SEPARATORS = ",;\t"
 MAX_UNPACKED_BYTES = 512 * 2**20
@@ -205,7 +205,7 @@ def _xlsx_records(path: Path, problems: list[Problem]) -> list[list[str]] | None
     try:
         import openpyxl
     except ImportError:
-        problems.append(Problem(path.name, "needs openpyxl to be read", 'Run pip install "trichotrack[labels]".'))
+        problems.append(Problem(path.name, "needs openpyxl to be read", with_extra("labels")))
         return None
     try:
         with zipfile.ZipFile(path) as archive:

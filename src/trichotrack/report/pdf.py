@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from trichotrack.problems import InputError, Problem
+from trichotrack.problems import InputError, Problem, with_extra
 from trichotrack.report.blocks import Picture
 from trichotrack.report.document import document
 from trichotrack.report.fonts import BOX, FontChoice, choose_fonts
@@ -49,7 +49,7 @@ def render_pdf(
         import typst
     except ModuleNotFoundError:
         message = "a PDF needs typst, which is not installed"
-        raise InputError(Problem("report", message, 'Install "trichotrack[record]", or write .html.')) from None
+        raise InputError(Problem("report", message, f"Or write .html. {with_extra('record')}")) from None
     from importlib.resources import files
 
     say = say or voice()

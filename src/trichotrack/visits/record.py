@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trichotrack
-from trichotrack.problems import InputError, Problem
+from trichotrack.problems import InputError, Problem, with_extra
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -174,8 +174,7 @@ def _postgresql(url: str, *, write: bool) -> Engine:
 
 
 def _no_driver(path: str | Path, error: ModuleNotFoundError) -> InputError:
-    remedy = 'Run  pip install "trichotrack[postgres]"'
-    return InputError(Problem(shown(path), f"needs {error.name}, which is not installed", remedy))
+    return InputError(Problem(shown(path), f"needs {error.name}, which is not installed", with_extra("postgres")))
 
 
 def _check_file(path: Path, *, create: bool) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from trichotrack.labels.importers import shapes
 from trichotrack.labels.importers.common import Annotation, Annotations, Mark
 from trichotrack.labels.importers.sources import finite_text, read_bytes, read_xml
-from trichotrack.problems import InputError, Problem
+from trichotrack.problems import InputError, Problem, with_extra
 
 if TYPE_CHECKING:
     from roifile import ImagejRoi
@@ -123,7 +123,7 @@ def _roi(place: str, member: str, data: bytes) -> list[Mark]:
     try:
         from roifile import ImagejRoi
     except ImportError:
-        raise InputError('ROI files need roifile to be read. Run pip install "trichotrack[labels]".') from None
+        raise InputError(f"ROI files need roifile to be read. {with_extra('labels')}") from None
     try:
         roi = ImagejRoi.frombytes(data)
         return list(_marks(roi, _class(roi.name or member, roi.group)))
