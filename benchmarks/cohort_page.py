@@ -46,8 +46,8 @@ of treatment; a date needs `start` in `patients`. `synthetic` set to 1 puts a ba
 
 Baseline is the last SALT on or before treatment start. List everyone who was treated, also those who stopped: they
 are the difference between the two columns below. A baseline more than three months old is said to be. Where days are
-told, whoever was not assessed and whose month had not passed when the data end (the last day in `salt`; of a record, of a
-visit or SALT of anybody) is left out: nobody yet knows.
+told, whoever was not assessed and whose month had not passed when the data end (the last day in `salt`; of a record,
+of a visit or SALT of anybody) is left out: nobody yet knows.
 
 From a record: `trichotrack cohort trichotrack.sqlite --drug "drug A" --out cohort-report`. Month 0 is the first
 start of that treatment, which must be known to the day. Densities of reviewed readings become columns:

@@ -44,8 +44,8 @@ samples of the scalp.
 - **Nothing twice.** Of repeats of a field the pair with the most evidence is taken. Fields of one site are
   registered with each other too, and skin that two of them show is counted in one.
 
-scikit-image comes with the extra `match` ([README](../README.md#count-signs-in-captures)). Distances need a scale: a capture without one is not
-matched.
+scikit-image comes with the extra `match` ([README](../README.md#count-signs-in-captures)). Distances need a scale: a
+capture without one is not matched.
 
 ## The test
 

@@ -81,7 +81,8 @@ which a training on labels of one's own starts.
 **Not intended**: diagnosis of a disease or of its activity; a decision on treatment; counts that nobody looks
 at; captures without a scale, of other skin, or of the whole head; brows, lashes, beards; animals. Signs that
 the preparation of the scalp hides (clipped, shaved, dyed, fibres, tattooed) are refused where the user says how
-it was prepared: nothing in the picture tells.
+it was prepared. Unsaid, only clipping is noticed: where most thick hairs end within view, signs told by a free end
+are refused until somebody says whether it was clipped.
 
 ## What it reads
 

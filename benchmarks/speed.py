@@ -102,7 +102,13 @@ def main() -> None:
                 case = {"width": size_px[0], "height": size_px[1], "um_per_px": um_per_px, "threads": threads}
                 cases.append(case | measure(counter, paths, um_per_px, options.rounds))
                 print(cases[-1])
-    figures = {"rounds": options.rounds, "data": "synthetic captures (trichotrack.synth, seed 0)", "cases": cases}
+    model = {"name": counter.spec.name, "sha256": counter.model_file.sha256}
+    figures = {
+        "model": model,
+        "rounds": options.rounds,
+        "data": "synthetic captures (trichotrack.synth, seed 0)",
+        "cases": cases,
+    }
     print(write_record("speed", counter.spec.name, figures, out=options.out))
 
 

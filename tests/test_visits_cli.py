@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from trichotrack.cli.patient import patient_app
-from trichotrack.cli.record import record_app
 from trichotrack.cli.salt import salt_app
 from trichotrack.cli.treatment import treatment_app
 from trichotrack.cli.visit import visit_app
@@ -102,7 +101,7 @@ def test_signs_by_visit_with_verdicts_after_review(workplace, monkeypatch):
     run(visit_app, "add", "P001", "v1", *ADD)
     run(visit_app, "add", "P001", "v2", "--date", "2026-06-01", *ADD[2:])
     assert "have not been reviewed" in run(visit_app, "show", "P001")
-    assert "12 readings of P001 are now reviewed by A. Kim." in run(record_app, "accept", "P001", "--author", "A. Kim")
+    assert "12 readings of P001 are now reviewed by A. Kim." in run(visit_app, "accept", "P001", "--author", "A. Kim")
     told = run(visit_app, "show", "P001")
     assert "Activity signs fell; regrowth not shown." in told
     assert "Active load fell since baseline: -92 %" in told
@@ -143,7 +142,7 @@ def test_a_command_on_no_record_says_how_to_begin_one(workplace):
     ("app", "command"),
     [(visit_app, "add"), (visit_app, "show"), (visit_app, "list"), (visit_app, "accept"), (patient_app, "add"),
      (patient_app, "list"), (treatment_app, "add"), (treatment_app, "import"), (salt_app, "add"), (salt_app, "import"),
-     (record_app, "accept")],
+     ],
 )  # fmt: skip
 def test_every_command_has_help_with_an_example(app, command):
     assert "Example: trichotrack" in " ".join(run(app, command, "--help").split())

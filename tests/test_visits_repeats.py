@@ -74,9 +74,8 @@ def test_repeatability_by_command_and_judged_by(workplace):  # noqa: F811
     write_visit(workplace / "v2", {"vertex_1_1": 60}, mark=2)
     run(visit_app, "add", "P001", "v1", *ADD)
     run(visit_app, "add", "P001", "v2", "--date", "2026-06-01", *ADD[2:])
-    from trichotrack.cli.record import record_app
 
-    run(record_app, "accept", "P001", "--author", "A. Kim")
+    run(visit_app, "accept", "P001", "--author", "A. Kim")
     assert "variation of 15 % at each visit (assumed)." in run(visit_app, "show", "P001")
     told = run(visit_app, "show", "P001", "--repeatability", "measured.json", "--stable-within", "1.6")
     assert "at each visit (measured, upper 80 % bound, 12 degrees of freedom)." in told
@@ -115,10 +114,9 @@ def test_trend_by_command(workplace):  # noqa: F811
     assert "no trend, readings of a model not validated on patients have not been reviewed" in run(
         visit_app, "trend", "P001"
     )
-    from trichotrack.cli.record import record_app
     from trichotrack.cli.treatment import treatment_app
 
-    run(record_app, "accept", "P001", "--author", "A. Kim")
+    run(visit_app, "accept", "P001", "--author", "A. Kim")
     run(treatment_app, "add", "P001", "--drug", "drug A", "--start", "2026-04-05", "--end", "2026-06-30")
     told = run(visit_app, "trend", "P001")
     assert "- Active load: -1" in told
