@@ -101,7 +101,7 @@ def test_signs_by_visit_with_verdicts_after_review(workplace, monkeypatch):
     run(visit_app, "add", "P001", "v1", *ADD)
     run(visit_app, "add", "P001", "v2", "--date", "2026-06-01", *ADD[2:])
     assert "have not been reviewed" in run(visit_app, "show", "P001")
-    assert "12 readings of P001 are now reviewed by A. Kim." in run(visit_app, "accept", "P001", "--author", "A. Kim")
+    assert "12 readings of P001 are now reviewed by A. Kim." in run(record_app, "accept", "P001", "--author", "A. Kim")
     told = run(visit_app, "show", "P001")
     assert "Activity signs fell; regrowth not shown." in told
     assert "Active load fell since baseline: -92 %" in told
@@ -140,7 +140,7 @@ def test_a_command_on_no_record_says_how_to_begin_one(workplace):
 
 @pytest.mark.parametrize(
     ("app", "command"),
-    [(visit_app, "add"), (visit_app, "show"), (visit_app, "list"), (visit_app, "accept"), (patient_app, "add"),
+    [(visit_app, "add"), (visit_app, "show"), (visit_app, "list"), (record_app, "accept"), (patient_app, "add"),
      (patient_app, "list"), (treatment_app, "add"), (treatment_app, "import"), (salt_app, "add"), (salt_app, "import"),
      ],
 )  # fmt: skip

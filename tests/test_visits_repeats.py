@@ -9,6 +9,7 @@ from test_visits_cli import ADD, run, workplace  # noqa: F401 (the fixture is us
 from trichotrack.cli.app import app
 from trichotrack.cli.patient import patient_app
 from trichotrack.cli.power import power_app
+from trichotrack.cli.record import record_app
 from trichotrack.cli.repeatability import repeatability
 from trichotrack.cli.visit import visit_app
 from trichotrack.problems import InputError
@@ -75,7 +76,7 @@ def test_repeatability_by_command_and_judged_by(workplace):  # noqa: F811
     run(visit_app, "add", "P001", "v1", *ADD)
     run(visit_app, "add", "P001", "v2", "--date", "2026-06-01", *ADD[2:])
 
-    run(visit_app, "accept", "P001", "--author", "A. Kim")
+    run(record_app, "accept", "P001", "--author", "A. Kim")
     assert "variation of 15 % at each visit (assumed)." in run(visit_app, "show", "P001")
     told = run(visit_app, "show", "P001", "--repeatability", "measured.json", "--stable-within", "1.6")
     assert "at each visit (measured, upper 80 % bound, 12 degrees of freedom)." in told
@@ -116,7 +117,7 @@ def test_trend_by_command(workplace):  # noqa: F811
     )
     from trichotrack.cli.treatment import treatment_app
 
-    run(visit_app, "accept", "P001", "--author", "A. Kim")
+    run(record_app, "accept", "P001", "--author", "A. Kim")
     run(treatment_app, "add", "P001", "--drug", "drug A", "--start", "2026-04-05", "--end", "2026-06-30")
     told = run(visit_app, "trend", "P001")
     assert "- Active load: -1" in told

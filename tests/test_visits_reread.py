@@ -221,7 +221,7 @@ def test_by_command_the_unmatched_marks_are_listed_with_what_to_do(record, tmp_p
     told = run(app, "reread", "P001", "--record", record, "--captures", tmp_path / "originals")
     assert f"2026-03-04  frontal_1_1.png  black_dot at 70, 50: {NEW}" in told
     assert "4 captures of P001 read anew, 0 read just so before." in told
-    assert "1 mark without a counterpart: look at them, then accept with `trichotrack visit accept P001`" in told
+    assert "1 mark without a counterpart: look at them, then accept with `trichotrack record accept P001`" in told
     machine = json.loads(run(app, "reread", "P001", "--record", record, "--captures", tmp_path / "originals", "--json"))
     assert (machine["read"], machine["known"], machine["unmatched"]) == (0, 4, [])
     assert "P001  2026-03-04  2 of 2 captures unreviewed" in run(app, "record", "pending", "--record", record)

@@ -49,7 +49,7 @@ COMMANDS = {
     "lab": Source("lab:lab_app", "Laboratory values in the record."),
     "event": Source("event:event_app", "Adverse events in the record."),
     "photo": Source("photo:photo_app", "Clinical photographs in the record."),
-    "record": Source("record:record_app", "The record as a whole: import, export, freeze, what awaits review."),
+    "record": Source("record:record_app", "The record as a whole: accept readings, import, export, freeze."),
     "amend": Source("amend:amend", "Put right what was entered wrongly in the record; what it was is kept."),
     "reread": Source("reread:reread", "Read a patient's visits anew with another model, keeping the human marks."),
     "power": Source("power:power_app", "How many fields or patients a change takes to be seen."),

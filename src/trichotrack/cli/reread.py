@@ -31,7 +31,7 @@ def reread(
     """Read all visits of a patient anew, and carry the human corrections over by position.
 
     Every earlier reading stays. Marks without a counterpart are listed; a reading with any is unreviewed until
-    somebody accepts it (`trichotrack visit accept`). Exit status 3: some captures could not be read.
+    somebody accepts it (`trichotrack record accept`). Exit status 3: some captures could not be read.
 
     Example: trichotrack reread P001 --model my-model.onnx --captures originals
     """
@@ -93,5 +93,5 @@ def _report(told: Reread, patient: str, *, as_json: bool) -> None:
     if told.unmatched:
         typer.echo(
             f"{numbered(len(told.unmatched), 'mark')} without a counterpart: look at them, then accept with "
-            f"`trichotrack visit accept {patient}`."
+            f"`trichotrack record accept {patient}`."
         )

@@ -156,33 +156,6 @@ def show(
             _say(told)
 
 
-@visit_app.command("accept")
-def accept(
-    patient: PatientId,
-    author: Annotated[str, typer.Option(help="Who looked at the readings and accepts them.")],
-    date: Annotated[str, typer.Option(help="Only the visit of this day, such as 2026-03-04.")] = "",
-    record: Record = DEFAULT,
-    as_json: Json = False,
-) -> None:
-    """Mark a patient's readings as reviewed, with the name of who looked at them.
-
-    Until then the figures of a model not validated on patients are unreviewed, and no verdict rests on them.
-
-    Example: trichotrack visit accept P001 --author "Dr A. Kim" --date 2026-03-04
-    """
-    from trichotrack.visits.readings import accept_readings
-    from trichotrack.visits.record import open_record
-
-    with open_record(record, write=True) as session:
-        number = accept_readings(session, patient, author, date)
-    if as_json:
-        typer.echo(json.dumps({"patient": patient, "author": author, "accepted": number}))
-    elif number:
-        typer.echo(f"{number} readings of {patient} are now reviewed by {author}.")
-    else:
-        typer.echo(f"Nothing to accept: all readings of {patient} were reviewed before.")
-
-
 @visit_app.command("trend")
 def trend(
     patient: PatientId,
