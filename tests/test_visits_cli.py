@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from trichotrack.cli.patient import patient_app
+from trichotrack.cli.record import record_app
 from trichotrack.cli.salt import salt_app
 from trichotrack.cli.treatment import treatment_app
 from trichotrack.cli.visit import visit_app
