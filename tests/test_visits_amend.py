@@ -289,3 +289,4 @@ def test_by_command_it_says_what_changed_and_what_to_do_next(record):
     page = (record.parent / "report.html").read_text(encoding="utf-8")
     assert "What was amended in the record" in page
     assert "typed 10 for 5" in page
+    assert "Further rows amended likewise: 2" in page

@@ -37,7 +37,9 @@ COMMANDS = {
     "check": Source("check:check", "Run a model's own self-test and say what the model is."),
     "evaluate": Source("evaluate:evaluate", "Compare a model's marks with labels."),
     "evaluate-folds": Source("evaluate_folds:evaluate_folds", "Pool the evaluations of models trained fold by fold."),
-    "labels": Source("labels:labels_app", "Labelled data: import, check, describe, split, agree, suggest, export, merge."),
+    "labels": Source(
+        "labels:labels_app", "Labelled data: import, check, describe, split, agree, suggest, export, merge."
+    ),
     "synth": Source("synth:synth_app", "Labelled synthetic captures, and patients over visits."),
     "train": Source("train:train", "Train or fine-tune a model.", "PASS_ON"),
     "export-model": Source("train:export_model", "Write a checkpoint as an ONNX model."),

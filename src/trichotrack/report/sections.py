@@ -26,6 +26,7 @@ from trichotrack.report.pictures import strips
 from trichotrack.report.voice import Voice
 from trichotrack.report.words import Cell, Footnotes
 from trichotrack.signs import SIGN
+from trichotrack.visits.amendments import Amended
 from trichotrack.visits.history import taper_steps
 from trichotrack.visits.series import SignSeries
 from trichotrack.visits.story import CaptureStory, PatientStory, TreatmentStory, VisitStory
@@ -100,13 +101,21 @@ def _review_row(visit: VisitStory, say: Voice) -> tuple[Cell, ...]:
 
 
 def amended(story: PatientStory, say: Voice) -> Section | None:
-    """What was entered wrongly and put right, by whom and why."""
+    """What was entered wrongly and put right, by whom and why; rows that were amended alike are one."""
     if not story.amended:
         return None
     heads = tuple(Head(say(f"amended.{name}")) for name in ("day", "what", "by", "reason"))
+    alike: dict[object, list[Amended]] = {}
+    for one in story.amended:
+        alike.setdefault((one.day, one.table, one.changes, one.author, one.reason), []).append(one)
     rows = tuple(
-        (Cell(say.day(one.day)), Cell(words.capitalised(one.sentence)), Cell(one.author), Cell(one.reason))
-        for one in story.amended
+        (
+            Cell(say.day(first.day)),
+            Cell(words.capitalised(first.sentence), (say("amended.alike", count=len(more)),) if more else ()),
+            Cell(first.author),
+            Cell(first.reason),
+        )
+        for first, *more in alike.values()
     )
     blocks = (Paragraph(say("amended.note"), "small"), Table(heads, (Rows("", rows),), widths=(1.1, 4, 1.5, 2.5)))
     return Section("amended", say("amended.title"), blocks)
