@@ -38,7 +38,7 @@ COMMANDS = {
     "evaluate": Source("evaluate:evaluate", "Compare a model's marks with labels."),
     "evaluate-folds": Source("evaluate_folds:evaluate_folds", "Pool the evaluations of models trained fold by fold."),
     "labels": Source(
-        "labels:labels_app", "Labelled data: import, check, describe, split, agree, suggest, export, merge."
+        "labels:labels_app", "Labelled data: import, check, split, describe, agree, suggest, export, merge."
     ),
     "synth": Source("synth:synth_app", "Labelled synthetic captures, and patients over visits."),
     "train": Source("train:train", "Train or fine-tune a model.", "PASS_ON"),
