@@ -107,7 +107,7 @@ def _backbones(record: dict[str, Any]) -> str:
     described = (
         f"The exported graph on one 70× field at the canonical scale ({width}×{height} px), {record['threads']} "
         f"threads, the backbones in turn, median of {record['rounds']} rounds; beside it any-hair F1 on real captures "
-        "(below, all people, the same steps)."
+        "(below, all people, the same steps, of the day and with the remark told there)."
     )
     lines = [f"### {record['name']}\n", described]
     return paragraph(lines) + figure_table(["backbone", "ms", "million weights", "file, MB", "real root F1"], rows)

@@ -239,7 +239,7 @@ def suggested(record: dict[str, Any]) -> str:
     described = (
         f"{record['captures']} captures that `labels suggest` chose of {record['pool']} of the training people, by the "
         f"bundled model, against as many drawn at random, {len(record['seeds'])} trainings each. Any hair root of "
-        "people kept apart; all trainings' marks together."
+        "people who validate; all trainings' marks together. " + DOUBLES
     )
     people = ", ".join(f"{how} {min(n)} to {max(n)}" for how, n in record["people_by_seed"].items())
     rows = [
@@ -257,10 +257,10 @@ def exam_difficulty(record: dict[str, Any]) -> str:
     recipe, f1s, sizes = record["recipe"], record["f1"], record["sizes"]
     described = (
         f"One recipe (from {recipe['start']}, {recipe['steps']} steps) trained and tested on "
-        f"`{record['data']['real']}` and on {record['data']['drawn']}: any hair root, on people kept "
-        "out of training, at one threshold, crossed over halves of them. Neither has masks of "
+        f"`{record['data']['real']}` and on {record['data']['drawn']}: any hair root, on people who "
+        "validate, at one threshold, crossed over halves of them. Neither has masks of "
         "what a device draws over its picture. Intervals are of the people tested on "
-        "alone: one training on each."
+        "alone: one training on each. Of the real ones: " + DOUBLES[0].lower() + DOUBLES[1:]
     )
     rows = [[what.replace("_", " "), *_size(sizes[what]), figure(f1s[what], ".3f")] for what in f1s]
     told = "; ".join(f"{what.replace('_', ' ')} {figure(row, '+.3f')}" for what, row in record["less_real"].items())

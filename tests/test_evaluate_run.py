@@ -342,6 +342,22 @@ def test_what_lies_off_the_valid_area_is_neither_right_nor_wrong_and_its_area_do
     assert (whole.tp, whole.fp, whole.fn) == (2, 1, 0)
 
 
+def test_a_mark_off_the_valid_area_says_nothing_of_the_presence_on_it(tmp_path):
+    counter = FakeCounter({"a.png": [("black_dot", 150, 22)]})
+    (on_scalp,) = evaluate(counter, masked(tmp_path, 100)).presences
+    assert (on_scalp.present, on_scalp.chance) == (True, pytest.approx(0.0))
+    (whole,) = evaluate(counter, masked(tmp_path, SIDE_PX)).presences
+    assert whole.chance == pytest.approx(0.9)
+
+
+def test_a_patient_of_whom_every_sign_was_refused_is_not_among_the_patients():
+    labels = [(file, "black_dot", "exhaustive", None) for file in ("a.png", "b.png")]
+    found = {"a.png": [("black_dot", 20, 20)], "b.png": []}
+    placed = [("a.png", "black_dot", 20, 20)]
+    assert evaluate(FakeCounter(found), labelset_of(placed, labels)).patients == 2
+    assert evaluate(FakeCounter(found, refuses=("black_dot",)), labelset_of(placed, labels)).patients == 0
+
+
 @pytest.mark.parametrize(("columns", "size", "said"), [(0, (200, 200), "black throughout"), (9, (90, 200), "200×90")])
 def test_a_mask_that_does_not_fit_is_a_problem_of_its_capture(tmp_path, columns, size, said):
     result = evaluate(FakeCounter({"a.png": []}), masked(tmp_path, columns, size))

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +21,10 @@ from trichotrack.capture import read_capture
 from trichotrack.cli.labels import labels_app
 from trichotrack.labels.alike import NEAR_SHARE, near_pairs, picture_hash
 from trichotrack.labels.check import Checked, check_labels
+from trichotrack.labels.masks import read_mask
+from trichotrack.labels.read import read_labels
+from trichotrack.labels.write import write_labels
+from trichotrack.problems import InputError
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 
@@ -166,6 +171,29 @@ def test_two_patients_with_a_near_duplicate_are_told_of_once(tmp_path: Path) -> 
     assert [(p.place, p.row, p.value) for p in told] == [("captures.csv", 3, "b.jpg")]
     assert "patients 1 and 2 have a picture in common" in told[0].message
     assert "one patient id" in told[0].remedy
+
+
+def test_a_near_duplicate_over_two_folds_is_an_error_whichever_validates(tmp_path: Path) -> None:
+    labelset = read_labels(people_with_one_picture(tmp_path, ("train", "train")))
+    folds = zip(labelset.captures, ("2", "3", ""), strict=True)
+    write_labels(replace(labelset, captures=tuple(replace(row, extra={"fold": fold}) for row, fold in folds)), tmp_path)
+    assert "they are in two folds (3 and 2)" in check_labels(tmp_path).errors[0].message
+
+
+@pytest.mark.parametrize("split", ["validation", "training", "0"])
+def test_a_split_of_another_name_is_an_error_and_capitals_are_none(tmp_path: Path, split: str) -> None:
+    found = check_labels(people_with_one_picture(tmp_path, ("Train", split)))
+    assert {(p.row, p.value) for p in found.errors if p.column == "split"} == {(3, split)}, "told once for both rows"
+
+
+def test_a_mask_with_transparent_parts_is_refused(tmp_path: Path) -> None:
+    mask = np.full((40, 40, 4), 255, np.uint8)
+    Image.fromarray(mask).save(tmp_path / "opaque.png")
+    assert read_mask(tmp_path / "opaque.png", (40, 40)).all()
+    mask[:, 20:] = 0
+    Image.fromarray(mask).save(tmp_path / "half.png")
+    with pytest.raises(InputError, match="transparent"):
+        read_mask(tmp_path / "half.png", (40, 40))
 
 
 def test_a_near_duplicate_over_two_splits_is_an_error(tmp_path: Path) -> None:

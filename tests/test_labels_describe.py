@@ -71,6 +71,42 @@ def three_captures(folder: Path) -> LabelSet:
     return labelset
 
 
+def test_what_lies_off_the_valid_area_is_in_no_density(tmp_path: Path) -> None:
+    labelset = three_captures(tmp_path)
+    off = [ObjectRow(f"off{x}", "b.png", "black_dot", x, 50) for x in (300, 400)]
+    on = ObjectRow("on", "b.png", "black_dot", 100, 50)
+    found = fingerprint(dataclasses.replace(labelset, objects=(*labelset.objects, *off, on)))
+    (dots,) = [one for one in found.signs if one.sign == "black_dot"]
+    assert dots.per_cm2 == pytest.approx(3 / (0.008 + 0.004), rel=1e-3)
+
+
+def test_kinds_of_a_sign_in_its_own_group_are_sought_without_it(tmp_path: Path) -> None:
+    labelset = three_captures(tmp_path)
+    kinds = {name: Sign(name, name, name, "", "active", parent="tapering_hair") for name in ("blunt_one", "fine_one")}
+    known = dataclasses.replace(
+        labelset,
+        signs={**labelset.signs, **kinds},
+        labels=(*labelset.labels, *(LabelRow("a.png", name, "exhaustive") for name in kinds)),
+        objects=(
+            *labelset.objects,
+            ObjectRow("k1", "a.png", "blunt_one", 300, 300),
+            ObjectRow("k2", "a.png", "fine_one", 400, 300),
+        ),
+    )
+    both = with_parents(known)
+    found = fingerprint(both)
+    assert found.crowding_um is not None
+    assert found.crowding_um.low > 1, "a kind and its parent are one structure, not two at no distance"
+    (signs,) = [one for one in recipe(found, both, "my-labels", "made") if one.path[-1] == "signs"]
+    assert {"blunt_one", "fine_one"} <= set(signs.value)
+    assert "tapering_hair" not in signs.value
+    assert "Of tapering_hair the kinds are sought" in signs.why
+    with pytest.raises(InputError, match="each structure is both"):
+        Plan(signs=("tapering_hair", "blunt_one")).channels(known.signs)
+    apart = {**known.signs, "tapering_hair": dataclasses.replace(known.signs["tapering_hair"], group=None)}
+    assert len(Plan(signs=("tapering_hair", "blunt_one")).channels(apart)) == 2
+
+
 def test_a_fingerprint_has_areas_densities_and_distances_in_um(tmp_path: Path) -> None:
     found = fingerprint(three_captures(tmp_path))
     assert (found.captures, found.patients, found.looked_at) == (3, 2, 3)

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 from lightning import Trainer
+from PIL import Image
 
+from labelled_folder import write_folder
+from trichotrack.labels.read import read_labels
 from trichotrack.labels.write import write_labels
 from trichotrack.model import losses
 from trichotrack.model.data import SignData, SyntheticData
@@ -275,3 +278,32 @@ def test_where_only_clipped_scalps_validate_their_figures_are_all_there_is(pictu
     assert terminal.figures == terminal.clipped.figures
     assert logged["val/f1/terminal_hair"] == pytest.approx(terminal.figures.f1.value)
     assert logged["val/f1"] > 0.3
+
+
+def test_a_model_claims_only_the_scales_of_the_captures_that_taught_it(tmp_path):
+    write_folder(tmp_path / "set", people=5)
+    known = read_labels(tmp_path / "set")
+    first, second, third, *others = known.captures
+    captures = (replace(first, um_per_px=1.5), second, replace(third, um_per_px=7.0), *others)
+    # Nothing is known of the first, and the third is beyond the limit.
+    labels = tuple(label for label in known.labels if label.file != first.file)
+    objects = tuple(item for item in known.objects if item.file != first.file)
+    write_labels(replace(known, captures=captures, labels=labels, objects=objects), tmp_path / "set")
+    data = SignData(tmp_path / "set", Plan(signs=("black_dot",)), scale_jitter=0.0, limit_train=1, workers=0)
+    data.setup("fit")
+    assert data.um_per_px_range == (6.0, 6.0)
+
+
+def test_a_mask_is_read_by_one_rule_in_training_and_checks(tmp_path):
+    write_folder(tmp_path / "set", people=3)
+    known = read_labels(tmp_path / "set")
+    faint = np.zeros((256, 288, 3), np.uint8)
+    faint[:, :144, 2] = 4
+    Image.fromarray(faint).save(tmp_path / "set" / "mask.png")
+    captures = tuple(replace(row, valid_area="mask.png") for row in known.captures)
+    write_labels(replace(known, captures=captures), tmp_path / "set")
+    data = SignData(tmp_path / "set", Plan(signs=("black_dot",)), workers=0)
+    data.setup("fit")
+    assert data.train is not None
+    valid = data.train.sources[0].sample(0, 0, 0).valid
+    assert (valid[:, :140].all(), valid[:, 150:].any()) == (True, False)

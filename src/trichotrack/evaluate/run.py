@@ -23,7 +23,7 @@ from trichotrack.evaluate.provenance import labels_sha256
 from trichotrack.geometry import Scale
 from trichotrack.labels.derive import with_parents
 from trichotrack.labels.folds import FOLD
-from trichotrack.labels.masks import read_mask
+from trichotrack.labels.masks import on_mask, read_mask
 from trichotrack.labels.patients import patients_notice
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.pictures import Mark
@@ -232,10 +232,9 @@ def _compare(
         tally.problems += error.problems
         return
     tally.seconds += time.perf_counter() - started
-    tally.patients.add(capture.patient)
     tally.digests[capture.file] = reading.sha256
-    objects = [marked for marked in known.objects.get(capture.file, []) if _on(mask, marked)]
-    marks = [marked for marked in reading.objects if _on(mask, marked)]
+    objects = [marked for marked in known.objects.get(capture.file, []) if on_mask(mask, marked.x, marked.y)]
+    marks = [marked for marked in reading.objects if on_mask(mask, marked.x, marked.y)]
     if mask is not None and scale and reading.area_cm2 is not None:
         reading = replace(reading, area_cm2=scale.area_cm2(reading.width, reading.height) * float(mask.mean()))
     tolerance_px = tolerance.in_capture(scale, reading)
@@ -249,7 +248,8 @@ def _compare(
         truth = [marked for marked in objects if marked.sign == sign]
         label = labels[sign]
         present = bool(truth) if label is None or label.value is None else label.value > 0
-        chance = chance_of_any(np.array([reading.signs[channel].presence or 0.0 for channel in channels[sign]]))
+        chance = _chance(reading, channels[sign], mask)
+        tally.patients.add(capture.patient)
         tally.presences.append(CapturePresence(capture.patient, capture.file, sign, present, chance))
         if sign not in scored:
             continue
@@ -292,12 +292,21 @@ def _mask(labelset: LabelSet, capture: CaptureRow, reading: Reading) -> NDArray[
     return read_mask(labelset.folder / capture.valid_area, (reading.width, reading.height))
 
 
-def _on(mask: NDArray[np.bool_] | None, marked: ObjectRow | MarkedObject) -> bool:
-    """Whether a structure lies on mask (H, W); None: everywhere."""
+def _chance(reading: Reading, channels: Sequence[str], mask: NDArray[np.bool_] | None) -> float:
+    """That any mark of the channels on the mask (H, W; None: the whole picture) is right, as the reading has it.
+
+    The marks off it are divided out of its presences; those too weak to be listed are where they are.
+    """
+    chance = chance_of_any(np.array([reading.signs[channel].presence or 0.0 for channel in channels]))
     if mask is None:
-        return True
-    height, width = mask.shape
-    return bool(mask[min(max(int(marked.y), 0), height - 1), min(max(int(marked.x), 0), width - 1)])
+        return chance
+    marks = [marked for marked in reading.objects if marked.sign in channels]
+    off, on = (
+        np.array([marked.score or 0.0 for marked in marks if on_mask(mask, marked.x, marked.y) is there])
+        for there in (False, True)
+    )
+    none_off = 1.0 - chance_of_any(off)
+    return 1.0 - min(1.0, (1.0 - chance) / none_off) if none_off > 0 else chance_of_any(on)
 
 
 def _score(

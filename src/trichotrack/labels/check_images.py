@@ -11,6 +11,7 @@ from pathlib import Path
 
 from trichotrack.capture import Capture, read_capture
 from trichotrack.labels.alike import PictureHash, near_pairs, picture_hash
+from trichotrack.labels.folds import FOLD
 from trichotrack.labels.read import ParsedFolder, condensed
 from trichotrack.labels.tables import CaptureRow, ObjectRow
 from trichotrack.problems import InputError, Problem
@@ -61,8 +62,8 @@ def look_at(parsed: ParsedFolder, on_capture: Callable[[], None] | None = None) 
 def alike(parsed: ParsedFolder, seen: Seen) -> tuple[list[Problem], list[Problem]]:
     """(errors, warnings): pictures that are there twice, by content, and those that look the same.
 
-    Looking the same is an error over two splits, since figures would then be taken on what was learnt. Repeats of one
-    patient, visit, site and field may look the same.
+    Looking the same is an error over two splits or folds, since figures would then be taken on what was learnt.
+    Repeats of one patient, visit, site and field may look the same.
     """
     errors = _identical(parsed, seen)
     warnings: list[Problem] = []
@@ -79,7 +80,7 @@ def alike(parsed: ParsedFolder, seen: Seen) -> tuple[list[Problem], list[Problem
         elif _spot(first[1]) != _spot(second[1]):
             warnings.append(_other_spot(parsed, first, second))
     for (one, other), pairs in of_people.items():
-        split = any(map(_in_two_splits, pairs))
+        split = any(map(_apart, pairs))
         (errors if split else warnings).append(_two_people(parsed, (one, other), pairs, split=split))
     return errors, warnings
 
@@ -118,17 +119,24 @@ def _twice(table: str, number: int, row: CaptureRow, twin: Row) -> Problem:
     return Problem(table, message, remedy, row=number, column="file", value=row.file)
 
 
-def _in_two_splits(pair: tuple[Row, Row]) -> bool:
-    return len({row.split for _, row in pair} - {""}) == 2
+def _apart(pair: tuple[Row, Row]) -> str:
+    """The splits, or else the folds, that two captures are in, where these differ: of folds each tests once."""
+    for what, names in (
+        ("splits", [row.split for _, row in pair]),
+        ("folds", [row.extra.get(FOLD, "") for _, row in pair]),
+    ):
+        if all(names) and names[0] != names[1]:
+            return f"two {what} ({names[1]} and {names[0]})"
+    return ""
 
 
 def _two_people(parsed: ParsedFolder, people: tuple[str, str], pairs: list[tuple[Row, Row]], *, split: bool) -> Problem:
-    first, second = next(filter(_in_two_splits, pairs), pairs[0])
+    first, second = next(filter(_apart, pairs), pairs[0])
     named = _some(f"{b.file} and {a.file} (rows {nb} and {na})" for (na, a), (nb, b) in pairs)
     several = f"{len(pairs)} pictures" if len(pairs) > 1 else "a picture"
     message = f"patients {people[0]} and {people[1]} have {several} in common, as it looks: {named}"
     if split:
-        message += f"; they are in two splits ({second[1].split} and {first[1].split})"
+        message += f"; they are in {_apart((first, second))}"
     remedy = (
         "Look at both. If it is one person, give both one patient id and split anew; if a file was filed wrongly, mend "
         "its row."

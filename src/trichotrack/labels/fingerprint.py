@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trichotrack.capture import edge_blur_px, natural_key, read_capture, read_size
 from trichotrack.geometry import Scale, resample, size_at
-from trichotrack.labels.masks import read_mask
+from trichotrack.labels.masks import on_mask, read_mask
 from trichotrack.labels.tables import CaptureRow, LabelSet, ObjectRow
 from trichotrack.problems import InputError, Problem
 
@@ -99,18 +99,19 @@ def fingerprint(
     images: open them; without, there are no sizes, areas, densities, sharpness or colour. on_capture: called after each
     capture. Raises InputError naming every image or mask that cannot be read.
     """
-    sizes, areas = _sizes(labelset, on_capture) if images else ({}, {})
+    sizes, areas, off = _sizes(labelset, on_capture) if images else ({}, {}, frozenset())
     sharpness, colours = _looks(labelset) if images else ([], [])
     by_key: dict[tuple[str, str], list[ObjectRow]] = defaultdict(list)
-    by_group: dict[tuple[str, str], list[ObjectRow]] = defaultdict(list)
-    for marked in labelset.objects:
-        if not marked.rater:
+    by_group: dict[tuple[str, str], dict[tuple[float, float], ObjectRow]] = defaultdict(dict)
+    for number, marked in enumerate(labelset.objects):
+        if not marked.rater and number not in off:
             sign = labelset.signs[marked.sign]
             by_key[marked.file, marked.sign].append(marked)
             if sign.group is not None:
-                by_group[marked.file, sign.group].append(marked)
+                # What is there as a sign and as its parent is one structure.
+                by_group[marked.file, sign.group].setdefault((marked.x, marked.y), marked)
     scale = {row.file: row.um_per_px for row in labelset.captures}
-    nearest = [apart for (file, _), found in by_group.items() for apart in _nearest([(file, found)])]
+    nearest = [apart for (file, _), found in by_group.items() for apart in _nearest([(file, list(found.values()))])]
     return Fingerprint(
         captures=len(labelset.captures),
         patients=len({row.patient for row in labelset.captures}),
@@ -173,17 +174,24 @@ def _nearest(groups: Iterable[tuple[str, Sequence[ObjectRow]]]) -> Iterable[tupl
 
 def _sizes(
     labelset: LabelSet, on_capture: Callable[[], None] | None
-) -> tuple[dict[str, tuple[int, int]], dict[str, float]]:
-    """(width, height), px, and valid scalp, cm², by file; no area where there is no scale."""
+) -> tuple[dict[str, tuple[int, int]], dict[str, float], frozenset[int]]:
+    """(width, height), px, and valid scalp, cm², by file, no area where there is no scale; which objects lie off it."""
     sizes: dict[str, tuple[int, int]] = {}
     areas: dict[str, float] = {}
     problems: list[Problem] = []
+    off: set[int] = set()
+    of_file: dict[str, list[int]] = defaultdict(list)
+    for number, marked in enumerate(labelset.objects):
+        of_file[marked.file].append(number)
     for row in labelset.captures:
         try:
             sizes[row.file] = read_size(labelset.folder / row.file)
             valid = 1.0
             if row.valid_area:
-                valid = float(read_mask(labelset.folder / row.valid_area, sizes[row.file]).mean())
+                mask = read_mask(labelset.folder / row.valid_area, sizes[row.file])
+                valid = float(mask.mean())
+                here = ((number, labelset.objects[number]) for number in of_file[row.file])
+                off |= {number for number, marked in here if not on_mask(mask, marked.x, marked.y)}
             if row.um_per_px is not None:
                 areas[row.file] = Scale(row.um_per_px, "table").area_cm2(*sizes[row.file]) * valid
         except InputError as error:
@@ -192,7 +200,7 @@ def _sizes(
             on_capture()
     if problems:
         raise InputError(problems)
-    return sizes, areas
+    return sizes, areas, frozenset(off)
 
 
 def _looks(labelset: LabelSet) -> tuple[list[float], list[NDArray[np.float64]]]:

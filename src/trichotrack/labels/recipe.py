@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,13 @@ def recipe(found: Fingerprint, labelset: LabelSet, labels: str, name: str) -> li
     """
     known = {label.sign for label in labelset.labels if not label.rater and label.level in MARKED}
     sought = [one for one in _in_order(found, labelset.signs) if one.objects and one.sign in known]
-    signs = [one for one in sought if one.sign not in IGNORED]
+    named = {one.sign for one in sought if one.sign not in IGNORED}
+    rivals = {
+        sign.parent for name in named
+        if (sign := labelset.signs[name]).parent in named
+        and sign.group is not None and sign.group == labelset.signs[sign.parent].group
+    }  # fmt: skip
+    signs = [one for one in sought if one.sign in named - rivals]
     if not signs:
         if alone := readers_alone(labelset.labels):
             raise InputError(alone)
@@ -96,7 +102,7 @@ def recipe(found: Fingerprint, labelset: LabelSet, labels: str, name: str) -> li
     train = _to_train_on(labelset)
     ignored = [one.sign for one in sought if one.sign in IGNORED]
     return [
-        Setting(("model", "plan", "signs"), [one.sign for one in signs], _why_signs(found, known, signs)),
+        Setting(("model", "plan", "signs"), [one.sign for one in signs], _why_signs(found, known, signs, rivals)),
         Setting(
             ("model", "plan", "ignore"),
             ignored,
@@ -309,15 +315,17 @@ def _crop(found: Fingerprint, um: float, signs: Mapping[str, Sign]) -> tuple[int
     )
 
 
-def _why_signs(found: Fingerprint, known: set[str], signs: Sequence[SignPrint]) -> str:
+def _why_signs(found: Fingerprint, known: set[str], signs: Sequence[SignPrint], rivals: Collection[str | None]) -> str:
     why = "Marked, with examples: " + ", ".join(f"{one.sign} {one.objects} in {one.patients} patients" for one in signs)
     rest = [one for one in found.signs if one.sign not in {sign.sign for sign in signs} and one.sign not in IGNORED]
-    empty = [one.sign for one in rest if one.sign in known]
+    empty = [one.sign for one in rest if one.sign in known and one.sign not in rivals]
     whole = [one.sign for one in rest if one.sign not in known]
     if empty:
         why += f". Labelled, and in no capture there: {', '.join(empty)}"
     if whole:
         why += f". By count or presence alone, so that nothing teaches where they are: {', '.join(whole)}"
+    if rivals:
+        why += f". Of {', '.join(sorted(map(str, rivals)))} the kinds are sought, and evaluate adds them up"
     return why + "."
 
 

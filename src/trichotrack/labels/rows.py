@@ -9,7 +9,7 @@ from typing import TypeVar, cast, get_args
 from trichotrack.geometry import MAX_UM_PER_PX, MIN_UM_PER_PX
 from trichotrack.labels.cells import Row, rows_of
 from trichotrack.labels.spreadsheet import Table
-from trichotrack.labels.tables import CaptureRow, LabelRow, Level, ObjectRow, Preparation
+from trichotrack.labels.tables import SPLITS, CaptureRow, LabelRow, Level, ObjectRow, Preparation
 from trichotrack.problems import Problem
 from trichotrack.signs import Sign
 
@@ -43,6 +43,9 @@ def captures_from(table: Table, problems: list[Problem]) -> Numbered[CaptureRow]
                 f"is outside {MIN_UM_PER_PX:g} to {MAX_UM_PER_PX:g} µm per pixel",
                 "Give micrometres (not millimetres, not a magnification) per pixel, or leave the cell empty.",
             )
+        split = row.text("split").lower()
+        if split not in SPLITS:
+            row.fault("split", "is not a split", "Write train, val or test, or leave the cell empty.")
         capture = CaptureRow(
             file=row.path("file", required=True),
             patient=_patient(row),
@@ -53,7 +56,7 @@ def captures_from(table: Table, problems: list[Problem]) -> Numbered[CaptureRow]
             preparation=row.choice("preparation", PREPARATIONS, "preparation"),
             date=row.date("date"),
             device=row.text("device"),
-            split=row.text("split"),
+            split=split,
             valid_area=row.path("valid_area"),
             extra={name: cell for name, cell in row.cells.items() if name and name not in CAPTURE_COLUMNS},
         )

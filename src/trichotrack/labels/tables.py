@@ -14,6 +14,10 @@ Level = Literal["exhaustive", "partial", "count", "presence"]
 Preparation = Literal["none", "unclipped", "clipped", "shaved", "dye", "fibres", "tattoo"]
 
 
+SPLITS = ("train", "val", "test", "")
+"""Of a capture; blank where it has none yet."""
+
+
 @dataclass(frozen=True)
 class CaptureRow:
     """One line of captures.csv. file: relative to the folder, with `/`. um_per_px: None where unknown."""

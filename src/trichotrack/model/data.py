@@ -88,20 +88,19 @@ class SignData(LightningDataModule):
         labelled = with_parents(read_labels(self.labels))
         self.signs = labelled.signs
         self.patients_notice = patients_notice(row for row in labelled.captures if row.split in ("train", "val"))
-        trained = [row for row in labelled.captures if row.split == "train"]
-        if self.plan.calibrated:
-            scales = [row.um_per_px for row in trained if row.um_per_px] or [self.plan.um_per_px]
-            # Jittered crops were seen at coarser and finer scales too, so the model may read those.
-            jitter = 1 + self.scale_jitter
-            self.um_per_px_range = (min(scales) / jitter, max(scales) * jitter)
         if stage == "fit":
             captures = of_people(labelled_captures(labelled, self.plan, "train"), self.train_people, self.seed)
+            captures = captures[: self.limit_train]
+            if self.plan.calibrated:
+                scales = [um for capture in captures if (um := capture.row.um_per_px)] or [self.plan.um_per_px]
+                # Jittered crops were seen at coarser and finer scales too, so the model may read those.
+                jitter = 1 + self.scale_jitter
+                self.um_per_px_range = (min(scales) / jitter, max(scales) * jitter)
             self.measures = measured_in(captures) if self.plan.calibrated else ()
             self.teaches_scalp = any(capture.mask is not None for capture in captures)
             self.teaches_images = any(capture.of_image for capture in captures)
             self.presence_alone = presence_alone(captures)
-            sources = self._cached(captures)
-            self.train = self._training(sources[: self.limit_train])
+            self.train = self._training(self._cached(captures))
         if stage in ("fit", "validate"):
             self.val = self._whole(labelled, "val")
         if stage == "test":

@@ -12,13 +12,13 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from trichotrack.capture import read_capture
 from trichotrack.geometry import map_points, resample, size_at, size_with_long_side
 from trichotrack.labels.enough import MARK_FULLY, MEASURED
+from trichotrack.labels.masks import read_mask
 from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.model.augment import crop
 from trichotrack.model.plan import TOTAL_STRIDE, Plan
@@ -222,8 +222,7 @@ class CachedCapture:
         points = (map_points(xy, self.original_px, size) for xy in (known.xy, known.tip, known.ignored))
         valid, scalp = np.ones(image.shape[:2], np.bool_), np.full(image.shape[:2], UNKNOWN, np.uint8)
         if self.capture.mask is not None:
-            with Image.open(self.capture.mask) as mask:
-                valid = resample(np.uint8(255) * (np.asarray(mask.convert("L")) > 0), size) > 127
+            valid = resample(np.uint8(255) * read_mask(self.capture.mask, self.original_px), size) > 127
             scalp = np.where(valid, SCALP, NOT_SCALP).astype(np.uint8)
         nothing = np.zeros_like(scalp)
         capture = self.capture

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from trichotrack.problems import InputError
+from trichotrack.problems import InputError, Problem
 from trichotrack.signs import SIGN, Sign
 
 STRIDE = 4
@@ -119,9 +119,27 @@ class Plan:
         return math.nan if self.um_per_px is None else canonical_px * (self.um_per_px / 1e4) ** 2
 
     def channels(self, known: Mapping[str, Sign] | None = None) -> tuple[Sign, ...]:
-        """The signs as values. known: the vocabulary of the labels; a sign it lacks is a plain one of its own."""
+        """The signs as values. known: the vocabulary of the labels; a sign it lacks is a plain one of its own.
+
+        Raises InputError for a sign sought together with its parent where the two exclude each other: each structure is
+        both, and would be counted as one of them.
+        """
         vocabulary = {**SIGN, **(known or {})}
-        return tuple(vocabulary.get(name) or _plain(name) for name in self.signs)
+        signs = tuple(vocabulary.get(name) or _plain(name) for name in self.signs)
+        groups = {sign.name: sign.group for sign in signs}
+        problems = [
+            Problem(
+                "signs.yaml", f"is sought together with its parent {sign.parent}, of the same group {sign.group}: each "
+                "structure is both, and only one of them would be marked",
+                f"Give {sign.parent} `group: null`, or leave it out of the plan: evaluate adds up its kinds.",
+                column="model.plan.signs", value=sign.name,
+            )
+            for sign in signs
+            if sign.parent in groups and sign.group is not None and groups[sign.parent] == sign.group
+        ]  # fmt: skip
+        if problems:
+            raise InputError(problems)
+        return signs
 
 
 def _same(given: float, expected: float | None) -> bool:
