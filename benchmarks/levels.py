@@ -67,8 +67,8 @@ PLANS = {
         ("black_dot", "broken_hair", "short_vellus_hair"), ("intermediate_hair",), sigma_um=30.0, min_distance_um=40.0
     ),
 }
-START_AS = {"hair": "broken_hair"}
-"""The bundled weights have no channel for any hair; a clipped hair looks like a broken one."""
+START_AS = {"hair": "broken_hair", "undersize": "short_vellus_hair"}
+"""The bundled weights have no such channels; a clipped hair looks like a broken one, a thin one like a short vellus."""
 
 EVERYWHERE = frozenset({"hair"})
 """Signs of which no capture lacks any."""
@@ -183,7 +183,7 @@ def train(recipe: Recipe, plan: Plan, folder: Path, cache: Path, workers: int) -
         backbone=recipe.backbone,
         width=recipe.width,
         start=recipe.start,
-        start_as=START_AS if recipe.start == "bundled" and "hair" in plan.signs else None,
+        start_as={s: START_AS[s] for s in plan.signs if s in START_AS} if recipe.start == "bundled" else None,
         learning_rate=recipe.learning_rate,
         frozen=recipe.frozen,
     )

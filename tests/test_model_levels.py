@@ -47,6 +47,34 @@ def test_a_number_of_none_pushes_every_peak_down_by_its_own_slope():
     assert logits.grad.flatten().tolist() == pytest.approx([0.25, 0, 0.1875, 0])
 
 
+@pytest.mark.parametrize(("number", "signs"), [(0.0, (+1, +1)), (1.0, (+1, -1)), (2.0, (-1, -1)), (5.0, (-1, -1))])
+def test_so_many_of_the_highest_peaks_as_there_are_structures_are_pulled_up_and_the_others_down(number, signs):
+    logits, peaks = two_peaks()
+    levels.claimed(logits, peaks, torch.tensor([[number]]), 1).backward()
+    first, beside, second, last = logits.grad.flatten().tolist()
+    assert (math.copysign(1, first), math.copysign(1, second)) == signs
+    assert (beside, last) == (0, 0)
+
+
+def test_the_claim_of_one_structure_is_the_focal_loss_by_hand():
+    # n = 1: the peak of p = 0.75 is taken, (1 - 0.75)² · -ln 0.75 = 0.0179801; that of 0.5 is not,
+    # 0.5² · ln 2 = 0.1732868. d/dlogit = p (1 - p) d/dp: of the first
+    # -(2 · 0.25 · 0.2876821 + 0.0625 / 0.75) · 0.1875 = -0.0425952, of the other
+    # (ln 2 + 0.25 / 0.5) · 0.25 = 0.2982868.
+    logits, peaks = two_peaks()
+    loss = levels.claimed(logits, peaks, torch.tensor([[1.0]]), 1)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.1912669, rel=1e-5)
+    assert logits.grad.flatten().tolist() == pytest.approx([0.2982868, 0, -0.0425952, 0], rel=1e-5)
+
+
+def test_a_peak_beside_a_higher_one_is_no_structure_of_its_own():
+    logits, peaks = two_peaks()
+    levels.claimed(logits, peaks, torch.tensor([[2.0]]), 2).backward()
+    assert logits.grad[0, 0, 0, 0] > 0
+    assert logits.grad[0, 0, 0, 2] < 0
+
+
 def test_presence_pulls_the_likelier_peak_more_and_absence_pushes_each_by_its_chance():
     # P = 1 - 0.5 · 0.25 = 0.875. Present: -ln 0.875, d/dlogit = -(1 - P) / P · p = -p / 7: -0.0714286 and -0.1071429.
     # Absent: -ln(1 - P) = ln 8, d/dlogit = p: 0.5 and 0.75.

@@ -4,7 +4,8 @@ The chance that a peak is a structure is p = σ(a · logit + b). Where a sign is
 and b are fitted there as training goes (Platt 1999), on logits that this does not change; where it nowhere is, they
 stay 1 and 0: nothing tells a calibration apart from the logits, which the number or the presence itself then brings to
 scale. Peaks are those of the logits at first sight, and which they are is not learnt through; the likeliest are
-followed along their shafts, as an exported model follows all.
+followed along their shafts, as an exported model follows all. Where a number is known, so many of the highest peaks are
+taken for the structures besides.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WEIGHTS: Mapping[str, float] = {"count": 1.0, "presence": 1.0}
+from trichotrack.model.losses import FOCUS
+
+WEIGHTS: Mapping[str, float] = {"count": 0.1, "claimed": 1.0, "presence": 1.0}
 
 FOLLOWED_PEAKS = 256
 """Peaks of a capture whose shafts are followed; the others count as they look at first sight."""
@@ -144,6 +147,29 @@ def count(calibrated: Tensor, peaks: Tensor, number: Tensor) -> Tensor:
     return (deviance * known).sum() / n.sum().clamp(min=1.0)
 
 
+def claimed(logits: Tensor, peaks: Tensor, number: Tensor, apart: int) -> Tensor:
+    """Focal loss over peaks (B, C, h, w) of signs of which the number n (B, C) is known (else nan), per structure.
+
+    The n highest peaks are taken for the structures and the others for nothing, as one would guess who knows the number
+    alone (count-guided selection: Gao et al. 2018, arXiv 1711.05282). A peak with a higher one within `apart` cells
+    along both axes is no structure of its own. So a sign keeps its few clear places, where the expected number is as
+    content with many faint ones.
+    """
+    known = ~torch.isnan(number)
+    n = torch.where(known, number, 0.0)
+    heights = logits.detach().masked_fill(~peaks, -torch.inf)
+    around = functional.max_pool2d(heights, 2 * apart + 1, stride=1, padding=apart)
+    heights = heights.masked_fill(heights < around, -torch.inf).flatten(2)
+    order = heights.sort(dim=2, descending=True)
+    rank = torch.arange(order.values.shape[2], device=logits.device)
+    first = (rank < n[..., None]) & torch.isfinite(order.values)
+    structure = torch.zeros_like(first).scatter(2, order.indices, first).view_as(peaks)
+    p = logits.sigmoid()
+    hit = structure * (1 - p) ** FOCUS * functional.softplus(-logits)
+    miss = (peaks & ~structure) * p**FOCUS * functional.softplus(logits)
+    return ((hit + miss).sum((2, 3)) * known).sum() / n.sum().clamp(min=1.0)
+
+
 def presence(calibrated: Tensor, peaks: Tensor, present: Tensor, top: Tensor) -> Tensor:
     """Mean cross-entropy of presences (B, C; 1, 0 or nan) from 1 - Π(1 - p) over peaks (B, C, h, w).
 
@@ -158,10 +184,13 @@ def presence(calibrated: Tensor, peaks: Tensor, present: Tensor, top: Tensor) ->
     return (loss * known).sum() / known.sum().clamp(min=1)
 
 
-def terms(calibrated: Tensor, peaks: Tensor, batch: Mapping[str, Tensor], top: Tensor) -> dict[str, Tensor]:
-    """Both terms, as WEIGHTS names them. batch: see sample.tensors_of."""
+def terms(
+    calibrated: Tensor, logits: Tensor, peaks: Tensor, batch: Mapping[str, Tensor], top: Tensor, apart: int
+) -> dict[str, Tensor]:
+    """All terms, as WEIGHTS names them. batch: see sample.tensors_of; the others: see each."""
     return {
         "count": count(calibrated, peaks, batch["counted"]),
+        "claimed": claimed(logits, peaks, batch["counted"], apart),
         "presence": presence(calibrated, peaks, batch["present"], top),
     }
 

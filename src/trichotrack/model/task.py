@@ -122,7 +122,8 @@ class SignTask(LightningModule):
             right = levels.right_peaks(final, peaks, roots, round(self.plan.tolerance_px / STRIDE))
             self.calibration.fit(final, peaks, right, batch["located"])
         top = torch.tensor(self.presence_alone, device=final.device)
-        of_images = levels.terms(self.calibration(final), peaks, batch, top)
+        apart = max(1, round((self.plan.min_distance_px or 0.0) / STRIDE))
+        of_images = levels.terms(self.calibration(final), final, peaks, batch, top, apart)
         return {**terms, **of_images, "loss": terms["loss"] + levels.weighted(of_images)}
 
     def on_train_epoch_start(self) -> None:
