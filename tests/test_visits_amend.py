@@ -290,3 +290,12 @@ def test_by_command_it_says_what_changed_and_what_to_do_next(record):
     assert "What was amended in the record" in page
     assert "typed 10 for 5" in page
     assert "Further rows amended likewise: 2" in page
+
+
+def test_adding_captures_again_with_another_scale_says_how_to_change_it(record, tmp_path):
+    again = ("visit", "add", "P001", tmp_path / "originals" / "0", "--date", "2026-03-04", "--record", record)
+    pattern = ("--pattern", "{site}_{field}_{n}")
+    told = run(app, *again, *pattern, "--um-per-px", "5", "--device", "X1")
+    assert "note: already there with µm per px 10, not 5: `trichotrack amend` changes it" in told
+    assert "note: already there with device none, not X1" in told
+    assert "note:" not in run(app, *again, *pattern, "--um-per-px", "10")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,13 +62,15 @@ def add(
     """
     from trichotrack.runtime.counter import Counter
     from trichotrack.visits.dates import full_date
-    from trichotrack.visits.plan import against_record, plan_visit
+    from trichotrack.visits.plan import against_record, entered_otherwise, plan_visit
     from trichotrack.visits.record import open_record, record_exists
 
     plan = plan_visit(folder, pattern, patient=patient, day=full_date(date))
     if record_exists(record):
         with open_record(record) as session:
             plan = against_record(session, plan)
+            otherwise = entered_otherwise(session, plan, um_per_px=um_per_px, preparation=preparation, device=device)
+            plan = replace(plan, notes=(*plan.notes, *otherwise))
     _show_plan(plan, record, to_stderr=as_json)
     if dry_run:
         _report(plan, None, record, as_json=as_json)

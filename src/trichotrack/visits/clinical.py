@@ -73,7 +73,7 @@ def _check_bound(session: Session, row: Row, key: Mapping[str, object], qualifie
 
     known = session.scalars(select(Lab.qualifier).filter_by(**key)).one_or_none() if row.ok else None
     if known is not None and known != qualifier:
-        remedy = "The record is not overwritten: mend the row."
+        remedy = "Mend the row, or the record with `trichotrack amend`."
         row.fault("qualifier", f"differs from the record, which has {known!r}", remedy)
 
 

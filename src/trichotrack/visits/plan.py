@@ -144,6 +144,33 @@ def against_record(session: Session, plan: VisitPlan) -> VisitPlan:
     )
 
 
+def entered_otherwise(
+    session: Session, plan: VisitPlan, *, um_per_px: float | None, preparation: str, device: str
+) -> list[str]:
+    """What the record has of the known captures that differs from what is given now, one sentence each."""
+    from sqlalchemy import select
+
+    from trichotrack.visits.schema import Capture
+
+    known = [capture.sha256 for capture in plan.known]
+    rows = session.execute(
+        select(Capture.um_per_px, Capture.preparation, Capture.device).where(Capture.sha256.in_(known))
+    ).all()
+    given = (("µm per px", um_per_px), ("preparation", preparation), ("device", device.strip()))
+    told = []
+    for place, (what, now) in enumerate(given):
+        there = sorted({_said(row[place]) for row in rows if row[place] != now})
+        if there and (what != "µm per px" or now is not None):
+            told.append(
+                f"already there with {what} {', '.join(there)}, not {_said(now)}: `trichotrack amend` changes it"
+            )
+    return told
+
+
+def _said(value: float | str | None) -> str:
+    return f"{value:g}" if isinstance(value, float) else value or "none"
+
+
 def _disagrees(fields: dict[str, str], patient: str, day: date) -> str:
     if fields.get("patient", patient) != patient:
         return f"its name says patient {fields['patient']}, not {patient}"

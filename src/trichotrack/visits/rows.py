@@ -144,7 +144,7 @@ def complete(row: Row, known: object, facts: Mapping[str, object]) -> Added:
         row.fault(
             column,
             f"differs from the record, which has {getattr(known, column)!r}",
-            "The record is not overwritten: mend the row.",
+            "Mend the row, or the record with `trichotrack amend`.",
         )
     filled = {column: value for column, value in told.items() if getattr(known, column) in blank}
     if differing:
