@@ -356,12 +356,12 @@ def main() -> None:
     for recipe in [] if options.table else recipes:
         if not options.again and kept_cell(recipe, options.out):
             print(f"kept: {name_of(recipe)}", flush=True)
-            continue
-        if recipe.data == "synthesis":
-            synthesis(folders["synthesis"], options.drawn, recipe.seed)
-        print(f"training: {name_of(recipe)}", flush=True)
-        told = run_cell(recipe, folders[recipe.data], options.work, options.workers)
-        write_record("level-cell", name_of(recipe), told, out=options.out / CELLS)
+        else:
+            if recipe.data == "synthesis":
+                synthesis(folders["synthesis"], options.drawn, recipe.seed)
+            print(f"training: {name_of(recipe)}", flush=True)
+            told = run_cell(recipe, folders[recipe.data], options.work, options.workers)
+            write_record("level-cell", name_of(recipe), told, out=options.out / CELLS)
         write_levels(recipe, options.out)
     paths = sorted((options.out / CELLS).glob("level-cell-*.json"))
     print(table([json.loads(path.read_text(encoding="utf-8")) for path in paths]))

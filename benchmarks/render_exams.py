@@ -214,13 +214,14 @@ def _started_from(record: dict[str, Any]) -> str:
 def levels(record: dict[str, Any]) -> str:
     recipe = record["recipe"]
     what = "drawn captures" if recipe["data"] == "synthesis" else "hair-follicles-70x, clipped scalps"
+    bundled = " `hair` starts as the bundled broken hair and `undersize` as its short vellus hair: one step is what that gives."
     described = (
-        f"What {recipe['steps']} steps from {recipe['start']} learn from each level of label ({what}; the same people "
+        f"What each level of label teaches from {recipe['start']}, by steps: {recipe['steps']} ({what}; the same people "
         "train, the same validate, labelled as their arm is, and the same, all marked, test). `marked20`: the captures "
         "of a fifth of the training people are marked; beside it what is known of the others: nothing, their numbers, "
         "half of their structures told as `partial`, or the same half told as if it were all. Pointing: the share of "
         "captures with the sign in which its likeliest mark lies on one, and what chance would reach. One training a "
-        "row: the intervals are of the people tested on alone."
+        "row: the intervals are of the people tested on alone." + bundled * (recipe["start"] == "bundled")
     )
     measures = ["F1", "recall", "count MAE", "bias", "AUROC", "average precision", "pointing", "by chance"]
     rows = []
