@@ -214,14 +214,16 @@ def _started_from(record: dict[str, Any]) -> str:
 def levels(record: dict[str, Any]) -> str:
     recipe = record["recipe"]
     what = "drawn captures" if recipe["data"] == "synthesis" else "hair-follicles-70x, clipped scalps"
-    bundled = " `hair` starts as the bundled broken hair and `undersize` as its short vellus hair: one step is what that gives."
+    start = ""
+    if recipe["start"] == "bundled":
+        start = " `hair` starts as the bundled broken hair, `undersize` as its short vellus hair: one step shows that start."
     described = (
-        f"What each level of label teaches from {recipe['start']}, by steps: {recipe['steps']} ({what}; the same people "
+        f"What each level of label teaches from {recipe['start']}, steps: {recipe['steps']} ({what}; the same people "
         "train, the same validate, labelled as their arm is, and the same, all marked, test). `marked20`: the captures "
         "of a fifth of the training people are marked; beside it what is known of the others: nothing, their numbers, "
         "half of their structures told as `partial`, or the same half told as if it were all. Pointing: the share of "
         "captures with the sign in which its likeliest mark lies on one, and what chance would reach. One training a "
-        "row: the intervals are of the people tested on alone." + bundled * (recipe["start"] == "bundled")
+        "row: the intervals are of the people tested on alone." + start
     )
     measures = ["F1", "recall", "count MAE", "bias", "AUROC", "average precision", "pointing", "by chance"]
     rows = []
