@@ -216,7 +216,7 @@ def levels(record: dict[str, Any]) -> str:
     what = "drawn captures" if recipe["data"] == "synthesis" else "hair-follicles-70x, clipped scalps"
     start = ""
     if recipe["start"] == "bundled":
-        start = " `hair` starts as the bundled broken hair, `undersize` as its short vellus hair: one step shows that start."
+        start = " `hair` starts as the bundled broken hair, `undersize` as its short vellus hair: see one step."
     described = (
         f"What each level of label teaches from {recipe['start']}, steps: {recipe['steps']} ({what}; the same people "
         "train, the same validate, labelled as their arm is, and the same, all marked, test). `marked20`: the captures "
