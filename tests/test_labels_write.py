@@ -13,7 +13,7 @@ from labels_fixture import save_csv, save_xlsx, sound_tables
 from trichotrack.labels.read import read_labels
 from trichotrack.labels.rows import CAPTURE_COLUMNS, PREPARATIONS
 from trichotrack.labels.spreadsheet import escape, unescape
-from trichotrack.labels.tables import CaptureRow, LabelRow, LabelSet, ObjectRow
+from trichotrack.labels.tables import SPLITS, CaptureRow, LabelRow, LabelSet, ObjectRow
 from trichotrack.labels.write import write_labels, write_split
 from trichotrack.problems import InputError
 from trichotrack.signs import SIGN, Sign
@@ -63,7 +63,7 @@ def labelsets(draw: st.DrawFn) -> LabelSet:
             preparation=draw(st.sampled_from(PREPARATIONS)),
             date=draw(dates),
             device=draw(text),
-            split=draw(text),
+            split=draw(st.sampled_from(SPLITS)),
             valid_area=draw(st.just("") | segment.map(lambda name: f"masks/{name}")),
             extra={name: draw(text) for name in extras},
         )
@@ -167,7 +167,10 @@ def test_writing_a_split_keeps_every_other_cell(tmp_path: Path, save: object) ->
     before = read_labels(tmp_path)
     changed = LabelSet(
         tmp_path,
-        tuple(CaptureRow(**{**vars(row), "split": f"s{row.patient}"}) for row in before.captures),
+        tuple(
+            CaptureRow(**{**vars(row), "split": "test" if row is before.captures[0] else "val"})
+            for row in before.captures
+        ),
         before.labels,
         before.objects,
     )
