@@ -11,6 +11,7 @@ from records_made import begun_record, contents
 from test_visits_killed import COMMIT, killed
 from trichotrack.problems import InputError
 from trichotrack.visits import upgrade
+from trichotrack.visits.amend import amend
 from trichotrack.visits.freeze import freeze_record
 from trichotrack.visits.history import add_patient
 from trichotrack.visits.overview import needs_review, sign_counts, visits
@@ -55,6 +56,27 @@ def test_it_holds_what_sqlite_holds_and_gives_the_same_hash(url, tmp_path):
         assert (visits(session), needs_review(session), sign_counts(session, "P001")) == lists
     with open_record(url, write=True) as session:
         assert all(added.new == 0 for added in import_record(session, tmp_path / "out").values())
+
+
+def test_what_was_entered_wrongly_is_amended_as_in_sqlite(url, tmp_path):
+    path = tmp_path / "trichotrack.sqlite"
+    by = {"author": "A. Kim", "reason": "typed wrongly"}
+    told = []
+    for place in (url, path):
+        begun_record(place, tmp_path / "visit")
+        with open_record(place, write=True) as session:
+            done = [
+                *amend(session, "salt", "P001", {"date": "2026-03-04"}, {"total": "6.25"}, **by).rows,
+                *amend(session, "treatments", "P001", {}, {"start": "2026-01-20"}, **by).rows,
+                *amend(session, "captures", "P001", {"n": "1"}, {"um_per_px": "5", "date": "2026-03-05"}, **by).rows,
+                *amend(session, "captures", "P001", {"n": "2"}, None, **by).rows,
+            ]
+        told.append([one.sentence for one in done])
+    assert told[0] == told[1]
+    assert len(told[0]) == 5, "the visit went with its last capture"
+    with open_record(url) as session:
+        assert [visit.date.isoformat() for visit in patient_story(session, "P001").visits] == ["2026-03-05"]
+        assert len(patient_story(session, "P001").amended) == 5
 
 
 def test_a_failed_or_killed_import_leaves_nothing(url, tmp_path):
