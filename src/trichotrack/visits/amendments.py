@@ -8,8 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from trichotrack.labels.cells import Row
-from trichotrack.problems import InputError
-from trichotrack.visits.rows import Added, TableKind, check_patient_id, columns_of, moment, put, words
+from trichotrack.visits.rows import Added, TableKind, columns_of, moment, pseudonym_in, put, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,12 +77,7 @@ def told(
 def _amendment(session: Session, row: Row) -> Added:
     from trichotrack.visits.schema import Amendment
 
-    patient = row.text("patient", required=True)
-    if patient:
-        try:
-            check_patient_id(patient)
-        except InputError as error:
-            row.fault("patient", error.problems[0].message, error.problems[0].remedy)
+    patient = pseudonym_in(row)
     key: dict[str, object] = {"patient_id": patient, "was": _cells(row, "was", required=True)}
     key |= {"became": _cells(row, "became"), "added_at": moment(row, "added_at")}
     key |= {column: words(row, column, required=True) for column in ("table_name", "author", "reason")}

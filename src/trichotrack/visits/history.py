@@ -24,6 +24,7 @@ from trichotrack.visits.rows import (
     moment,
     patient_in,
     patient_of,
+    pseudonym_in,
     put,
     span_in,
     whole_in,
@@ -116,12 +117,7 @@ def taper_steps(text: str) -> tuple[TaperStep, ...]:
 def _patient(session: Session, row: Row) -> Added:
     from trichotrack.visits.schema import Patient
 
-    patient = row.text("patient", required=True)
-    if patient:
-        try:
-            check_patient_id(patient)
-        except InputError as error:
-            row.fault("patient", error.problems[0].message, error.problems[0].remedy)
+    patient = pseudonym_in(row)
     facts: dict[str, object] = {
         "aa_type": choice_in(row, "aa_type", AA_TYPES),
         "sex": choice_in(row, "sex", SEXES),

@@ -166,6 +166,17 @@ def words(row: Row, column: str, *, required: bool = False) -> str:
     return text
 
 
+def pseudonym_in(row: Row) -> str:
+    """The pseudonym of a row; whether the record has such a patient is not asked."""
+    patient = row.text("patient", required=True)
+    if patient:
+        try:
+            check_patient_id(patient)
+        except InputError as error:
+            row.fault("patient", error.problems[0].message, error.problems[0].remedy)
+    return patient
+
+
 def patient_in(session: Session, row: Row) -> str:
     """The patient of a row, who must be in the record."""
     patient = row.text("patient", required=True)
